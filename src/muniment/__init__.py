@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Muniment: open infrastructure for digital securities."""

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The database's schema, step by step; each context adds its own revision under `versions`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from muniment.infra.postgres.database import sqlalchemy_url
+
+
+def migrate(owner_url: str, *, revision: str = "head") -> str:
+    """Bring the database at `owner_url` (a login that may create roles and schemas) to `revision`; return the revision reached.
+
+    Safe to call from several processes at once: an advisory lock lets one work while the others wait.
+    """
+    engine = sa.create_engine(sqlalchemy_url(owner_url), poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7203771)")
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        return current_revision(connection) or "nothing"
+
+
+def current_revision(connection: sa.Connection) -> str | None:
+    """Return the revision that the database is at, None before the first."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def head_revision() -> str:
+    """Return the revision that this version of Muniment needs."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None, "there is a first revision"
+    return head
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("path_separator", "os")
+    return config

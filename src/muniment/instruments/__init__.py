@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Assets and the securities that stand for them."""
