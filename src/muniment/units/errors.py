@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -82,6 +82,8 @@ class MunimentError(Exception):
 FACT_CHARACTERS_MAX = 120
 """A longer fact is cut in messages: refused input is hostile until shown otherwise."""
 
+_COLLECTIONS: tuple[type, ...] = (list, tuple, set, frozenset)
+
 
 def show(fact: Any) -> str:
     """Return a fact as people read it, cut to `FACT_CHARACTERS_MAX` characters."""
@@ -97,7 +99,7 @@ def plain(fact: Any) -> Any:
         return str(fact)
     if isinstance(fact, Mapping):
         return {str(key): plain(value) for key, value in fact.items()}
-    if isinstance(fact, Sequence | Set) and not isinstance(fact, str | bytes):
+    if isinstance(fact, _COLLECTIONS):
         return [plain(item) for item in fact]
     return show(fact)
 
