@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// Starts the islands of every page. The pages read and submit without any of them.
+import "htmx.org";
+import { startCopyButtons } from "./copy";
+import { startForms } from "./forms";
+import { startKeys } from "./keys";
+import { startLive } from "./live";
+import { startTimes } from "./times";
+
+startTimes();
+startCopyButtons();
+startKeys();
+startForms();
+startLive();
