@@ -36,6 +36,9 @@ TransactionHash = NewType("TransactionHash", str)
 """`0x` and 64 lower-case hex digits."""
 
 
+_UNIX_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
 class NotAnId(MunimentError):
     """The text is no UUID."""
 
@@ -46,7 +49,7 @@ class NotAnId(MunimentError):
 
 def new_id(now: dt.datetime) -> UUID:
     """Return a new UUIDv7 (RFC 9562, 5.7): 48 bits of Unix milliseconds, then 74 random bits; ids sort by time of birth."""
-    milliseconds = int(now.timestamp() * 1000)
+    milliseconds = (now - _UNIX_EPOCH) // dt.timedelta(milliseconds=1)
     random_bits = secrets.randbits(74)
     value = (milliseconds & ((1 << 48) - 1)) << 80
     value |= 0x7 << 76
