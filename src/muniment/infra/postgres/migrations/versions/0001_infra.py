@@ -59,13 +59,24 @@ TABLES = (
         block_hash bytea NOT NULL
     )
     """,
-    # The contracts to follow. One without a tenant is the platform's own.
+    # The chain as the follower last saw it: what is final is decided once, there, and read by everyone from here.
+    """
+    CREATE TABLE infra.chain_head (
+        only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+        head_number bigint NOT NULL,
+        final_number bigint NOT NULL,
+        observed_at timestamptz NOT NULL
+    )
+    """,
+    # The contracts to follow. One without a tenant is the platform's own. `is_followed` says that the follower has handed out
+    # all of its logs up to the cursor; a contract recorded later than its first block is filled in from `deployed_block`.
     """
     CREATE TABLE infra.contract (
         address text PRIMARY KEY CHECK (address ~ '^0x[0-9a-fA-F]{40}$'),
         tenant_id uuid,
         artifact text NOT NULL,
         deployed_block bigint NOT NULL DEFAULT 0,
+        is_followed boolean NOT NULL DEFAULT false,
         recorded_at timestamptz NOT NULL DEFAULT now()
     )
     """,
@@ -85,6 +96,7 @@ TABLES = (
         nonce bigint NOT NULL,
         to_address text,
         value_wei numeric(78, 0) NOT NULL CHECK (value_wei >= 0),
+        data bytea NOT NULL,
         gas_limit bigint NOT NULL,
         hash text NOT NULL UNIQUE,
         raw bytea NOT NULL,
@@ -95,7 +107,9 @@ TABLES = (
         succeeded boolean,
         contract_address text,
         revert_reason text,
+        node_refusal text,
         signed_at timestamptz NOT NULL,
+        broadcast_at timestamptz,
         sent_at timestamptz,
         mined_at timestamptz,
         final_at timestamptz,
@@ -105,6 +119,7 @@ TABLES = (
     """,
     "CREATE INDEX ON infra.chain_transaction (state) WHERE state IN ('signed', 'sent', 'mined')",
     "CREATE INDEX ON infra.chain_transaction (tenant_id, signed_at DESC)",
+    "CREATE INDEX ON infra.chain_transaction (block_number)",
     # Every hash that was ever broadcast for a nonce: whichever of them is mined closes it.
     """
     CREATE TABLE infra.chain_transaction_hash (
@@ -113,9 +128,12 @@ TABLES = (
         tenant_id uuid,
         raw bytea NOT NULL,
         max_fee_wei numeric(78, 0) NOT NULL,
+        max_priority_fee_wei numeric(78, 0) NOT NULL,
+        kind text NOT NULL CHECK (kind IN ('original', 'replacement', 'cancellation')),
         signed_at timestamptz NOT NULL
     )
     """,
+    "CREATE INDEX ON infra.chain_transaction_hash (chain_transaction_id)",
     """
     CREATE TABLE infra.outbox_event (
         event_id uuid PRIMARY KEY,
@@ -169,7 +187,7 @@ def upgrade() -> None:
     op.execute(f"GRANT USAGE ON SCHEMA infra TO {APP_ROLE}, {WORKER_ROLE}")
     for statement in (*TENANT_FUNCTIONS, *TABLES):
         op.execute(statement)
-    for table in ("chain_identity", "block", "follower_cursor"):
+    for table in ("chain_identity", "block", "follower_cursor", "chain_head"):
         for statement in grant("infra", table, app_rights=("SELECT",)):
             op.execute(statement)
     for table in ("sender", "chain_transaction", "chain_transaction_hash", "signing_key"):
