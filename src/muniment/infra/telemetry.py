@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Traces by OpenTelemetry: one span per use case, job, event and broadcast. Carries ids, never personal data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+
+from muniment.infra.logging import redact
+
+_tracer = trace.get_tracer("muniment")
+
+
+def configure_telemetry(*, service: str, exporter: SpanExporter | None) -> TracerProvider | None:
+    """Send spans to `exporter` in batches; None leaves tracing off, which then costs nothing. Call once per process."""
+    if exporter is None:
+        return None
+    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+@contextmanager
+def span(name: str, **facts: str | int | bool) -> Iterator[None]:
+    """Record how long the block takes under `name`; facts pass the same redaction as logs."""
+    with _tracer.start_as_current_span(name, attributes=dict(redact(None, "", dict(facts))), record_exception=False):
+        yield
