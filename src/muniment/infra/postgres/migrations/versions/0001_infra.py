@@ -127,8 +127,8 @@ TABLES = (
         chain_transaction_id uuid NOT NULL REFERENCES infra.chain_transaction,
         tenant_id uuid,
         raw bytea NOT NULL,
-        max_fee_wei numeric(78, 0) NOT NULL,
-        max_priority_fee_wei numeric(78, 0) NOT NULL,
+        max_fee_wei numeric(78, 0) NOT NULL CHECK (max_fee_wei >= 0),
+        max_priority_fee_wei numeric(78, 0) NOT NULL CHECK (max_priority_fee_wei >= 0),
         kind text NOT NULL CHECK (kind IN ('original', 'replacement', 'cancellation')),
         signed_at timestamptz NOT NULL
     )
