@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from muniment.units.errors import MunimentError, Place
 
@@ -35,7 +35,20 @@ MINOR_DIGITS: Mapping[str, int] = {
 AMOUNT_CHARACTERS_MAX = 60
 _AMOUNT = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
-KeyT = TypeVar("KeyT", bound=Hashable)
+
+class Orderable(Protocol):
+    """A key that can be looked up and sorted: an id, an address, a name."""
+
+    def __hash__(self) -> int:
+        """Return the hash."""
+        ...
+
+    def __lt__(self, other: Any, /) -> bool:
+        """Return whether it stands before `other`."""
+        ...
+
+
+KeyT = TypeVar("KeyT", bound=Orderable)
 
 
 class UnknownCurrency(MunimentError):
@@ -186,6 +199,12 @@ class Price:
     per_share: Decimal
     currency: str
 
+    def __post_init__(self) -> None:
+        """Refuse a currency that is not in the table."""
+        assert self.per_share.is_finite(), "a price is a number"
+        if self.currency not in MINOR_DIGITS:
+            raise UnknownCurrency(currency=self.currency)
+
     def times(self, shares_base_units: int, *, share_decimals: int, rounding: Rounding) -> Money:
         """Return the money for `shares_base_units`; the fraction of a minor unit goes as `rounding` says."""
         numerator, denominator = self.per_share.as_integer_ratio()
@@ -199,7 +218,7 @@ class Price:
 def split_pro_rata(total: int, weights: Mapping[KeyT, int]) -> dict[KeyT, int]:
     """Split `total` units over `weights` without losing one: floors first, the rest by largest remainder, ties by key order.
 
-    The order of equal remainders is the order of the keys as sorted by the caller's mapping, so a rerun pays the same people.
+    Equal remainders go by the order of the keys themselves, not of the mapping, so a rerun from any query pays the same people.
     """
     assert total >= 0, "a pot is not negative"
     assert all(weight >= 0 for weight in weights.values()), "a weight is not negative"
@@ -207,7 +226,7 @@ def split_pro_rata(total: int, weights: Mapping[KeyT, int]) -> dict[KeyT, int]:
     assert weight_sum > 0, "somebody must have a weight"
     parts = {key: total * weight // weight_sum for key, weight in weights.items()}
     left = total - sum(parts.values())
-    by_remainder = sorted(weights, key=lambda key: -(total * weights[key] % weight_sum))
+    by_remainder = sorted(weights, key=lambda key: (-(total * weights[key] % weight_sum), key))
     for key in by_remainder[:left]:
         parts[key] += 1
     assert sum(parts.values()) == total, "a split adds up"

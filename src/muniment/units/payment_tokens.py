@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from muniment.units.errors import MunimentError
 from muniment.units.ids import Address
-from muniment.units.money import MINOR_DIGITS, CurrencyMismatch, Money
+from muniment.units.money import MINOR_DIGITS, CurrencyMismatch, Money, UnknownCurrency
 
 
 class NotConvertible(MunimentError):
@@ -27,6 +27,11 @@ class PaymentToken:
     currency: str
     decimals: int
     symbol: str
+
+    def __post_init__(self) -> None:
+        """Refuse a currency that is not in the table."""
+        if self.currency not in MINOR_DIGITS:
+            raise UnknownCurrency(currency=self.currency)
 
     def units_of(self, money: Money) -> int:
         """Return the token units that are exactly `money`."""
