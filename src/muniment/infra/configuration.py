@@ -78,6 +78,8 @@ class Configuration:
     """Seconds between two blocks of the local chain while there is work."""
     chain_port: int = 0
     """Port of the local chain; 0 means any free one."""
+    anvil: Path | None = None
+    """An anvil binary of the operator's own; None means the one from npm."""
     api_host: str = "127.0.0.1"
     api_port: int = 8470
     """Port of the API and the pages; 0 means any free one."""
@@ -201,6 +203,12 @@ def _host(value: Any) -> str:
     return value
 
 
+def _path(value: Any) -> Path:
+    if not isinstance(value, str) or not value:
+        raise ValueError("it is not a path")
+    return Path(value).expanduser()
+
+
 def _boolean(value: Any) -> bool:
     if value in (True, "true", "1"):
         return True
@@ -217,6 +225,7 @@ SETTINGS = (
     Setting("confirmations", "MUNIMENT_CONFIRMATIONS", "is a whole number from 0 to 1000", _integer(0, 1000)),
     Setting("block_seconds", "MUNIMENT_BLOCK_SECONDS", "is a number of seconds from 0.05 to 3600", _seconds(0.05, 3600)),
     Setting("chain_port", "MUNIMENT_CHAIN_PORT", "is a port from 0 to 65535", _integer(0, 65535)),
+    Setting("anvil", "MUNIMENT_ANVIL", "is the path of an anvil binary", _path),
     Setting("api_host", "MUNIMENT_API_HOST", "is a host name or an IPv4 address", _host),
     Setting("api_port", "MUNIMENT_API_PORT", "is a port from 0 to 65535", _integer(0, 65535)),
     Setting("log_level", "MUNIMENT_LOG_LEVEL", f"is one of {', '.join(LOG_LEVELS)}", _one_of(*LOG_LEVELS)),
