@@ -62,7 +62,14 @@ CONTEXT_FILES = (
 )
 
 # Where everything may be caught, and why. An entry that is no longer needed turns the rule red.
-CATCHES_EVERYTHING: dict[str, str] = {}
+CATCHES_EVERYTHING: dict[str, str] = {
+    "src/muniment/infra/outbox.py": "a handler's failure of any kind leaves its event open, its error written down, and the others go on",
+}
+
+# Where a model may know `float`, and why.
+KNOWS_FLOAT: dict[str, str] = {
+    "src/muniment/instruments/model/ocf.py": "RFC 8785 spells a JSON number as an IEEE double; amounts of OCF are strings",
+}
 
 # Where the machine's clock may be read, and why.
 READS_THE_CLOCK: dict[str, str] = {
@@ -128,11 +135,14 @@ def nothing_unfinished(tree: Tree) -> Iterator[str]:
                 yield f"{file.path}:{number}: unfinished work"
 
 
+STUB = "NotImplementedError"
+
+
 def no_stub(tree: Tree) -> Iterator[str]:
     """Nothing raises `NotImplementedError`: what is offered works."""
     for file in tree.python():
         for node in file.nodes:
-            if isinstance(node, ast.Name) and node.id == "NotImplementedError":
+            if isinstance(node, ast.Raise) and any(isinstance(name, ast.Name) and name.id == STUB for name in ast.walk(node)):
                 yield f"{file.path}:{node.lineno}: a stub"
 
 
@@ -192,6 +202,9 @@ def no_float_near_money(tree: Tree) -> Iterator[str]:
     for file in tree.python("src"):
         if not re.match(r"src/muniment/(units/|\w+/model(\.py|/))", file.path):
             continue
+        names_float = [node for node in file.nodes if isinstance(node, ast.Name) and node.id == "float"]
+        if file.path in KNOWS_FLOAT and not names_float:
+            yield f"{file.path}: stands in KNOWS_FLOAT without need"
         refusals = {
             id(name)
             for node in file.nodes
@@ -201,7 +214,7 @@ def no_float_near_money(tree: Tree) -> Iterator[str]:
         for node in file.nodes:
             if isinstance(node, ast.Constant) and isinstance(node.value, float):
                 yield f"{file.path}:{node.lineno}: the float {node.value}"
-            elif isinstance(node, ast.Name) and node.id == "float" and id(node) not in refusals:
+            elif node in names_float and id(node) not in refusals and file.path not in KNOWS_FLOAT:
                 yield f"{file.path}:{node.lineno}: `float`"
             elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
                 yield f"{file.path}:{node.lineno}: `/`; divide whole numbers with a named rounding"

@@ -61,8 +61,8 @@ OFFENCES: tuple[tuple[rules.Rule, str, str], ...] = (
     (rules.context_files, "src/muniment/parties/README.md", "# Parties\n"),
     (rules.nothing_unfinished, "src/a.py", PYTHON + "# TO" + "DO: more\n"),
     (rules.nothing_unfinished, "contracts/a.vy", "# FIX" + "ME\n"),
-    (rules.no_stub, "src/a.py", PYTHON + "raise NotImplemented" + "Error\n"),
-    (rules.no_stub, "src/b.py", PYTHON + "raise NotImplemented" + "Error('later')\n"),
+    (rules.no_stub, "src/a.py", PYTHON + "raise NotImplementedError\n"),
+    (rules.no_stub, "src/b.py", PYTHON + "raise NotImplementedError('later')\n"),
     (rules.tests_run, "tests/test_a.py", PYTHON + "import pytest\n@pytest.mark.skip\ndef test_a(): ...\n"),
     (rules.tests_run, "tests/test_b.py", PYTHON + "import pytest\n@pytest.mark.skipif(True, reason='r')\ndef test_a(): ...\n"),
     (rules.tests_run, "tests/test_c.py", PYTHON + "import pytest\n@pytest.mark.xfail(reason='r')\ndef test_a(): ...\n"),
@@ -170,6 +170,8 @@ def test_a_missing_ground_page_is_noticed(page: str, tidy_tree: Path) -> None:
 def test_an_exemption_that_nothing_needs_is_noticed(tidy_tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(rules.CATCHES_EVERYTHING, "src/good.py", "no reason")
     monkeypatch.setitem(rules.READS_THE_CLOCK, "src/good.py", "no reason")
+    monkeypatch.setitem(rules.KNOWS_FLOAT, "src/muniment/access/model.py", "no reason")
+    assert list(rules.no_float_near_money(Tree(tidy_tree))) == ["src/muniment/access/model.py: stands in KNOWS_FLOAT without need"]
     assert list(rules.nothing_caught_wholesale(Tree(tidy_tree))) == ["src/good.py: stands in CATCHES_EVERYTHING without need"]
     assert list(rules.time_is_injected(Tree(tidy_tree))) == ["src/good.py: stands in READS_THE_CLOCK without need"]
 

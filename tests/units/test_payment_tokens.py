@@ -48,4 +48,4 @@ def test_another_currency_is_refused() -> None:
     with pytest.raises(CurrencyMismatch):
         a_token(currency="USD").units_of(Money(1, "EUR"))
     with pytest.raises(UnknownCurrency):
-        a_token(currency="XXX")
+        a_token(currency="ZZZ")
