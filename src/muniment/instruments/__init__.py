@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Assets and the securities that stand for them."""
+"""Assets described, identified and put on the chain; securities drafted and deployed, paused. Who may hold them is decided above."""

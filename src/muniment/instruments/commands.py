@@ -1,0 +1,531 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The use cases of instruments, one transaction each: tokenise, draft, deploy, keep documents, forget. What takes longer is in `process`."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from muniment.access.model import Action, Actor, authorize
+from muniment.instruments.errors import (
+    AssetNotFound,
+    DocumentNameInvalid,
+    DocumentTooLarge,
+    FieldTooLong,
+    PackageTooLarge,
+    PackageUnreadable,
+    RecordInvalid,
+    WrongState,
+)
+from muniment.instruments.events import AssetRecorded, PersonalValueErased, SecurityDrafted
+from muniment.instruments.model import cap_table
+from muniment.instruments.model.assets import (
+    SALT_BYTES,
+    TEXT_CHARACTERS_MAX,
+    UNIQUE_KINDS,
+    AssetBody,
+    AssetRecord,
+    CapTable,
+    DocumentPrint,
+    Equity,
+    PersonalValue,
+    ShareClass,
+    Vehicle,
+    check_body,
+    commitments_root,
+    parse_body,
+    print_of,
+)
+from muniment.instruments.model.ocf import OCF_VERSION, Defect, Issuer, OcfPackage, StockClass, read_package, typed, write_package
+from muniment.instruments.model.ocf_archive import FILE_BYTES_MAX, FILES_MAX, PACKAGE_BYTES_MAX, unpack
+from muniment.instruments.model.securities import (
+    SUPPLY_MAX,
+    DeployingSecurity,
+    DraftedSecurity,
+    Security,
+    SecurityTerms,
+    check_terms,
+    symbol_from,
+)
+from muniment.instruments.model.vehicles import parse_vin
+from muniment.instruments.model.verification import AssetVerification, Held, verify
+from muniment.instruments.ports import InstrumentsUnit, StoredAsset, StoredDocument
+from muniment.units.errors import Place
+from muniment.units.ids import Address, AssetId, AssetRecordId, DocumentId, SecurityId, new_id
+
+DOCUMENT_BYTES_MAX = 10_000_000
+PERSONAL_FIELDS_MAX = 50
+PAGE_MAX = 200
+
+# RFC 6838, 4.2.
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentUpload:
+    """A document's bytes under the name and media type that its sender gave."""
+
+    name: str
+    media_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TokeniseAsset:
+    """An asset of any kind but a company's cap table: its record without personal data, and apart from it what identifies a person.
+
+    `described` is plain JSON with a `kind`. `personal` may nest; it enters the record only as salted commitments, by the path of
+    each text (`owner.legal_name`). `title_owner` is the wallet that gets the deed of a unique asset; None mints none.
+    """
+
+    described: Mapping[str, Any]
+    personal: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    title_owner: Address | None = None
+    documents: tuple[DocumentUpload, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TokeniseVehicle:
+    """A vehicle from its VIN record and its owner file, both plain JSON; `title_owner` is the owner's wallet for the deed."""
+
+    vehicle: Mapping[str, Any]
+    owner: Mapping[str, Any] = field(repr=False)
+    title_owner: Address | None = None
+    documents: tuple[DocumentUpload, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TokeniseCompany:
+    """A company from an Open Cap Table package: its files by path, as `files_of_folder` or `files_of_zip` give them.
+
+    `symbols` may name the symbol of a class by its id; else it is made of the class's certificate prefix. `decimals` and
+    `currency` are those of the securities that are drafted, one per stock class.
+    """
+
+    files: Mapping[str, bytes] = field(repr=False)
+    symbols: Mapping[str, str] = field(default_factory=dict)
+    decimals: int = 0
+    currency: str | None = "USD"
+
+
+@dataclass(frozen=True, slots=True)
+class DraftSecurity:
+    """A security on an asset that is recorded. `shares_authorized` in base units; None for no limit."""
+
+    asset_record_id: AssetRecordId
+    name: str
+    symbol: str
+    decimals: int = 0
+    currency: str | None = "USD"
+    shares_authorized: int | None = None
+    share_class: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenisedAsset:
+    """What came of a tokenisation. `warnings` are for a person to look at; nothing was refused."""
+
+    asset_record_id: AssetRecordId
+    asset_id: AssetId
+    title: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenisedCompany:
+    """A company's record, the drafts of its classes by class id, the positions of its cap table, and every defect of the package."""
+
+    asset_record_id: AssetRecordId
+    asset_id: AssetId
+    title: str
+    securities: Mapping[str, SecurityId]
+    cap_table: cap_table.CapTable
+    defects: tuple[Defect, ...]
+
+
+def tokenise_vehicle(actor: Actor, request: TokeniseVehicle, *, unit: InstrumentsUnit) -> TokenisedAsset:
+    """Record a vehicle and its owner, and have its deed minted to the owner's wallet.
+
+    Raises:
+        NotAVin, VinCheckDigitWrong, RecordInvalid, FieldTooLong, NotADate, NotAnAmount: the place names the field.
+        AssetAlreadyRecorded: cannot happen for a vehicle with an owner, whose salts make each record unlike any other.
+
+    """
+    described = {**request.vehicle, "kind": "vehicle"}
+    return tokenise_asset(
+        actor, TokeniseAsset(described, {"owner": request.owner}, request.title_owner, request.documents), unit=unit
+    )
+
+
+def tokenise_asset(actor: Actor, request: TokeniseAsset, *, unit: InstrumentsUnit) -> TokenisedAsset:
+    """Record an asset; put its id on the chain and, for a unique asset with an owner's wallet, mint its deed."""
+    authorize(actor, Action.INSTRUMENTS_TOKENISE, tenant_id=unit.tenant_id)
+    body = parse_body(request.described)
+    personal_values = commit_to(request.personal)
+    asset = _record(actor, body, personal_values, request.documents, unit=unit)
+    owner = request.title_owner if asset.kind in UNIQUE_KINDS else None
+    unit.jobs.defer(
+        "instruments.register_asset",
+        {"asset_record_id": str(asset.asset_record_id), "title_owner": owner},
+        lock=f"instruments:{unit.tenant_id}",
+    )
+    warnings = parse_vin(body.vin).warnings if isinstance(body, Vehicle) else ()
+    unit.audit.record(
+        actor, Action.INSTRUMENTS_TOKENISE, f"asset/{asset.asset_id}", {"kind": asset.kind, "title_owner": owner, "warnings": len(warnings)}
+    )
+    return TokenisedAsset(asset.asset_record_id, asset.asset_id, asset.title, warnings)
+
+
+def tokenise_company(actor: Actor, request: TokeniseCompany, *, unit: InstrumentsUnit) -> TokenisedCompany:
+    """Record a company from its Open Cap Table package and draft a security for each of its stock classes.
+
+    Malformed objects are told in `defects` and left out; the rest stands. Positions are replayed per class and stakeholder.
+
+    Raises:
+        PackageUnreadable, PackageTooLarge: nothing of the package can be used.
+        SymbolTaken, SymbolInvalid: for a symbol that was asked for; a made one gets a number instead.
+
+    """
+    authorize(actor, Action.INSTRUMENTS_TOKENISE, tenant_id=unit.tenant_id)
+    now = unit.clock.now()
+    package = read_package(request.files)
+    replayed = cap_table.replay(package)
+    package = replace(package, defects=(*package.defects, *replayed.defects))
+    sealed = [_salted(f"ocf[{index}]", each.canonical()) for index, each in enumerate((package.issuer, *package.objects))]
+    body = _equity(package, [value.commitment for value in sealed])
+    asset = _record(actor, body, (), (), unit=unit)
+    unit.cap_tables.add(asset.asset_record_id, package, sealed, at=now)
+    securities: dict[str, SecurityId] = {}
+    for each in package.of_type("STOCK_CLASS"):
+        stock_class = typed(each, StockClass)
+        limit = replayed.authorized[stock_class.id]
+        draft = DraftSecurity(
+            asset.asset_record_id,
+            _short_name(body.legal_name, stock_class.name),
+            request.symbols.get(stock_class.id) or _free_symbol(stock_class, unit=unit),
+            request.decimals,
+            request.currency,
+            None if limit is None or not 0 < int(limit * 10**request.decimals) <= SUPPLY_MAX else int(limit * 10**request.decimals),
+            stock_class.id,
+        )
+        securities[stock_class.id] = _draft(actor, draft, kind="equity", unit=unit).terms.security_id
+    unit.jobs.defer(
+        "instruments.register_asset",
+        {"asset_record_id": str(asset.asset_record_id), "title_owner": None},
+        lock=f"instruments:{unit.tenant_id}",
+    )
+    unit.audit.record(
+        actor,
+        Action.INSTRUMENTS_TOKENISE,
+        f"asset/{asset.asset_id}",
+        {"kind": "equity", "objects": len(package.objects), "defects": len(package.defects), "classes": len(securities)},
+    )
+    return TokenisedCompany(asset.asset_record_id, asset.asset_id, asset.title, securities, replayed, package.defects)
+
+
+def draft_security(actor: Actor, request: DraftSecurity, *, unit: InstrumentsUnit) -> DraftedSecurity:
+    """Draft a security on a recorded asset; nothing goes to the chain yet."""
+    authorize(actor, Action.INSTRUMENTS_TOKENISE, tenant_id=unit.tenant_id)
+    asset = unit.assets.get(request.asset_record_id)
+    drafted = _draft(actor, request, kind=asset.kind, unit=unit)
+    unit.audit.record(
+        actor, Action.INSTRUMENTS_TOKENISE, f"security/{drafted.terms.security_id}", {"symbol": request.symbol, "asset_id": asset.asset_id}
+    )
+    return drafted
+
+
+def deploy_security(actor: Actor, security_id: SecurityId, *, unit: InstrumentsUnit) -> Security:
+    """Have a drafted security's token put on the chain, paused; asking again while it is under way changes nothing."""
+    authorize(actor, Action.INSTRUMENTS_DEPLOY, tenant_id=unit.tenant_id)
+    security = unit.securities.get(security_id, lock=True)
+    if not isinstance(security, DraftedSecurity | DeployingSecurity):
+        raise WrongState(state=security.state, step="deployment", needed="drafted")
+    unit.jobs.defer("instruments.deploy_security", {"security_id": str(security_id)}, lock=f"instruments:{unit.tenant_id}")
+    unit.audit.record(actor, Action.INSTRUMENTS_DEPLOY, f"security/{security_id}", {"symbol": security.terms.symbol})
+    return security
+
+
+def store_document(actor: Actor, asset_record_id: AssetRecordId, upload: DocumentUpload, *, unit: InstrumentsUnit) -> StoredDocument:
+    """Keep a document of an asset beside its record; its hashes are computed here, never taken from the sender."""
+    authorize(actor, Action.INSTRUMENTS_UPLOAD_DOCUMENT, tenant_id=unit.tenant_id)
+    unit.assets.get(asset_record_id)
+    document = _store(actor, asset_record_id, upload, in_record=False, unit=unit)
+    unit.audit.record(
+        actor,
+        Action.INSTRUMENTS_UPLOAD_DOCUMENT,
+        f"document/{document.document_id}",
+        {"asset_record_id": str(asset_record_id), "keccak256": document.print.keccak256, "size_bytes": document.print.size_bytes},
+    )
+    return document
+
+
+def erase_personal_value(actor: Actor, asset_record_id: AssetRecordId, name: str, *, unit: InstrumentsUnit) -> None:
+    """Destroy the key of one personal value of a record; the commitment stays and the asset id still verifies.
+
+    Raises:
+        AssetNotFound: no such record, or no such value that is not erased yet.
+
+    """
+    authorize(actor, Action.PARTIES_ERASE, tenant_id=unit.tenant_id)
+    asset = unit.assets.get(asset_record_id)
+    if not unit.assets.erase_personal_value(asset_record_id, name, at=unit.clock.now()):
+        raise AssetNotFound(asset_id=asset_record_id, place=Place(field=name))
+    unit.outbox.record(PersonalValueErased(asset_record_id=str(asset_record_id), name=name))
+    unit.audit.record(actor, Action.PARTIES_ERASE, f"asset/{asset.asset_id}", {"name": name})
+
+
+def view_asset(actor: Actor, asset_record_id: AssetRecordId, *, unit: InstrumentsUnit) -> StoredAsset:
+    """Return a record for reading."""
+    authorize(actor, Action.INSTRUMENTS_VIEW, tenant_id=unit.tenant_id)
+    return unit.assets.get(asset_record_id)
+
+
+def view_assets(
+    actor: Actor, *, unit: InstrumentsUnit, limit: int = 50, after: AssetRecordId | None = None
+) -> Sequence[StoredAsset]:
+    """Return records for reading, newest first, at most `PAGE_MAX`."""
+    authorize(actor, Action.INSTRUMENTS_VIEW, tenant_id=unit.tenant_id)
+    return unit.assets.page(limit=max(1, min(limit, PAGE_MAX)), after=after)
+
+
+def view_security(actor: Actor, security_id: SecurityId, *, unit: InstrumentsUnit) -> Security:
+    """Return a security for reading."""
+    authorize(actor, Action.INSTRUMENTS_VIEW, tenant_id=unit.tenant_id)
+    return unit.securities.get(security_id)
+
+
+def view_securities(actor: Actor, *, unit: InstrumentsUnit) -> Sequence[Security]:
+    """Return the issuer's securities for reading, oldest first."""
+    authorize(actor, Action.INSTRUMENTS_VIEW, tenant_id=unit.tenant_id)
+    return unit.securities.all()
+
+
+def view_documents(actor: Actor, asset_record_id: AssetRecordId, *, unit: InstrumentsUnit) -> Sequence[StoredDocument]:
+    """Return an asset's documents, without their bytes."""
+    authorize(actor, Action.INSTRUMENTS_VIEW, tenant_id=unit.tenant_id)
+    unit.assets.get(asset_record_id)
+    return unit.assets.documents(asset_record_id)
+
+
+def download_document(actor: Actor, document_id: DocumentId, *, unit: InstrumentsUnit) -> tuple[StoredDocument, bytes]:
+    """Return a document with its bytes."""
+    authorize(actor, Action.INSTRUMENTS_VIEW, tenant_id=unit.tenant_id)
+    return unit.assets.document(document_id), unit.assets.document_content(document_id)
+
+
+def view_cap_table(actor: Actor, asset_record_id: AssetRecordId, *, unit: InstrumentsUnit) -> cap_table.CapTable:
+    """Return the imported cap table, replayed. Stakeholders appear by the ids that the package gave them."""
+    authorize(actor, Action.PARTIES_VIEW_PERSONAL_DATA, tenant_id=unit.tenant_id)
+    return cap_table.replay(_package(asset_record_id, unit=unit))
+
+
+def export_company(actor: Actor, asset_record_id: AssetRecordId, *, unit: InstrumentsUnit) -> dict[str, bytes]:
+    """Return a company's cap table as an OCF 1.2.0 package: file name to bytes. Contains personal data."""
+    authorize(actor, Action.PARTIES_EXPORT, tenant_id=unit.tenant_id)
+    files = write_package(_package(asset_record_id, unit=unit))
+    unit.audit.record(actor, Action.PARTIES_EXPORT, f"asset_record/{asset_record_id}", {"files": len(files)})
+    return files
+
+
+def verify_asset(asset_id: AssetId, *, unit: InstrumentsUnit) -> AssetVerification:
+    """Recompute an asset from what is stored and compare with its id and with the chain; every difference is a finding.
+
+    Checks: canonical JSON is canonical and hashes to the id; the chain knows the id; commitments open where their texts are not
+    erased, and the record names exactly those; documents hash to what the record says; the cap table's commitments give its root.
+    """
+    stored = unit.assets.find(asset_id)
+    if stored is None:
+        raise AssetNotFound(asset_id=asset_id)
+    documents = [
+        Held(document.print, unit.assets.document_content(document.document_id), in_record=document.in_record)
+        for document in unit.assets.documents(stored.asset_record_id)
+    ]
+    return verify(
+        asset_id=stored.asset_id,
+        canonical_json=stored.canonical_json,
+        personal_values=[(value.name, value.commitment, value.value) for value in unit.assets.personal_values(stored.asset_record_id)],
+        documents=documents,
+        cap_table_objects=[(each.commitment, each.value) for each in unit.cap_tables.sealed_objects(stored.asset_record_id)],
+        is_on_chain=unit.instruments_chain.is_registered(stored.asset_id, registry=unit.suites.platform("asset_registry")),
+    )
+
+
+def files_of_folder(folder: Path) -> dict[str, bytes]:
+    """Return the JSON files of a package's folder by their path inside it, within the limits of an archive; links are not followed."""
+    if not folder.is_dir():
+        raise PackageUnreadable(problem="there is no such folder", place=Place(file=folder.name))
+    files: dict[str, bytes] = {}
+    bytes_left = PACKAGE_BYTES_MAX
+    for path in sorted(folder.rglob("*.json")):
+        if path.is_symlink() or not path.is_file():
+            continue
+        name = path.relative_to(folder).as_posix()
+        size = path.stat().st_size
+        if size > min(FILE_BYTES_MAX, bytes_left):
+            raise PackageTooLarge(found=size, unit="bytes in one file", allowed=min(FILE_BYTES_MAX, bytes_left), place=Place(file=name))
+        if len(files) == FILES_MAX:
+            raise PackageTooLarge(found=f"more than {FILES_MAX}", unit="files", allowed=FILES_MAX)
+        bytes_left -= size
+        files[name] = path.read_bytes()
+    return files
+
+
+def files_of_zip(archive: bytes) -> dict[str, bytes]:
+    """Return the files of a package's zip archive by their path; raises as `ocf_archive.unpack` does."""
+    return unpack(archive)
+
+
+def commit_to(personal: Mapping[str, Any]) -> tuple[PersonalValue, ...]:
+    """Return the personal values in nested JSON, each with a fresh salt, named by their path; empty texts are left out."""
+    values: list[PersonalValue] = []
+    _flatten(personal, "", values)
+    return tuple(sorted(values, key=lambda value: value.name))
+
+
+def _flatten(value: Any, path: str, found: list[PersonalValue]) -> None:
+    if len(path) > 200 or path.count(".") > 8:
+        raise RecordInvalid(problem="personal values nest too deeply", place=Place(field=path[:80]))
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            _flatten(part, f"{path}.{name}" if path else str(name), found)
+    elif isinstance(value, list | tuple):
+        for index, part in enumerate(value):
+            _flatten(part, f"{path}[{index}]", found)
+    elif value is None or value == "":
+        return
+    elif isinstance(value, str | int):
+        text = str(value)
+        if len(text) > TEXT_CHARACTERS_MAX:
+            raise FieldTooLong(characters=len(text), characters_max=TEXT_CHARACTERS_MAX, place=Place(field=path))
+        if any(ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF for character in text):
+            raise RecordInvalid(problem="a text without control characters is needed", place=Place(field=path))
+        if len(found) == PERSONAL_FIELDS_MAX:
+            raise RecordInvalid(problem=f"at most {PERSONAL_FIELDS_MAX} personal values", place=Place(field=path))
+        found.append(_salted(path, text))
+    else:
+        raise RecordInvalid(problem="texts, whole numbers, lists and objects only", place=Place(field=path))
+
+
+def _salted(name: str, text: str) -> PersonalValue:
+    return PersonalValue(name, text, secrets.token_bytes(SALT_BYTES))
+
+
+def _record(
+    actor: Actor,
+    body: AssetBody,
+    personal_values: Sequence[PersonalValue],
+    uploads: Sequence[DocumentUpload],
+    *,
+    unit: InstrumentsUnit,
+) -> StoredAsset:
+    prints = tuple(_print(upload) for upload in uploads)
+    record = AssetRecord(body, {value.name: value.commitment for value in personal_values}, prints)
+    now = unit.clock.now()
+    canonical = record.canonical_json()
+    asset = StoredAsset(AssetRecordId(new_id(now)), record.asset_id, record.kind, record.title, canonical, now)
+    unit.assets.add(asset, personal_values, recorded_by=actor.user_id)
+    for upload in uploads:
+        _store(actor, asset.asset_record_id, upload, in_record=True, unit=unit)
+    unit.outbox.record(AssetRecorded(asset_record_id=str(asset.asset_record_id), asset_id=asset.asset_id, asset_kind=asset.kind))
+    return asset
+
+
+def _print(upload: DocumentUpload) -> DocumentPrint:
+    name = upload.name
+    if not 1 <= len(name) <= 200 or not name.isprintable() or "/" in name or "\\" in name or name.strip(". ") == "":
+        raise DocumentNameInvalid(name=name, place=Place(field="name"))
+    if len(upload.content) > DOCUMENT_BYTES_MAX:
+        raise DocumentTooLarge(name=name, size_bytes=len(upload.content), bytes_max=DOCUMENT_BYTES_MAX, place=Place(file=name))
+    media_type = upload.media_type.split(";")[0].strip().lower()
+    return print_of(name, media_type if _MEDIA_TYPE.fullmatch(media_type) else "application/octet-stream", upload.content)
+
+
+def _store(
+    actor: Actor, asset_record_id: AssetRecordId, upload: DocumentUpload, *, in_record: bool, unit: InstrumentsUnit
+) -> StoredDocument:
+    now = unit.clock.now()
+    document = StoredDocument(DocumentId(new_id(now)), asset_record_id, _print(upload), in_record, now)
+    unit.assets.add_document(document, upload.content, stored_by=actor.user_id)
+    return document
+
+
+def _draft(actor: Actor, request: DraftSecurity, *, kind: str, unit: InstrumentsUnit) -> DraftedSecurity:
+    del actor  # The callers have authorised and write the audit line.
+    now = unit.clock.now()
+    drafted = DraftedSecurity(
+        check_terms(
+            SecurityTerms(
+                security_id=SecurityId(new_id(now)),
+                asset_record_id=request.asset_record_id,
+                kind=kind,
+                name=request.name,
+                symbol=request.symbol,
+                decimals=request.decimals,
+                currency=request.currency,
+                shares_authorized=request.shares_authorized,
+                share_class=request.share_class,
+                drafted_at=now,
+            )
+        )
+    )
+    unit.securities.add(drafted)
+    unit.outbox.record(
+        SecurityDrafted(
+            security_id=str(drafted.terms.security_id), asset_record_id=str(request.asset_record_id), symbol=request.symbol
+        )
+    )
+    return drafted
+
+
+def _equity(package: OcfPackage, commitments: Sequence[str]) -> Equity:
+    issuer = typed(package.issuer, Issuer)
+    classes = [typed(each, StockClass) for each in package.of_type("STOCK_CLASS")]
+    body = Equity(
+        legal_name=issuer.legal_name,
+        country_of_formation=issuer.country_of_formation,
+        formation_date=issuer.formation_date,
+        subdivision_of_formation=issuer.country_subdivision_of_formation,
+        share_classes=tuple(
+            ShareClass(
+                each.id,
+                each.name,
+                each.class_type,
+                None if each.initial_shares_authorized in cap_table.NO_LIMIT else each.initial_shares_authorized.removeprefix("+"),
+                None,
+            )
+            for each in classes
+        ),
+        cap_table=CapTable("OCF", OCF_VERSION, package.as_of.isoformat(), len(package.objects), commitments_root(commitments)),
+    )
+    checked = check_body(body)
+    assert isinstance(checked, Equity), "a check changes no kind"
+    return checked
+
+
+def _short_name(company: str, share_class: str) -> str:
+    """Return a name that fits the token: company and class, the company's cut where both are too long."""
+    wanted = f"{company} {share_class}"
+    if len(wanted.encode()) <= 64:
+        return wanted
+    room = max(0, 64 - len(share_class.encode()) - 1)
+    cut = company.encode()[:room].decode(errors="ignore").rstrip()
+    return f"{cut} {share_class}".strip().encode()[:64].decode(errors="ignore")
+
+
+def _free_symbol(stock_class: StockClass, *, unit: InstrumentsUnit) -> str:
+    wanted = symbol_from(stock_class.default_id_prefix or stock_class.name)
+    if unit.securities.find(wanted) is None:
+        return wanted
+    numbered = (f"{wanted[: 11 - len(str(number)) - 1]}-{number}" for number in range(2, 1000))
+    return next(symbol for symbol in numbered if unit.securities.find(symbol) is None)
+
+
+def _package(asset_record_id: AssetRecordId, *, unit: InstrumentsUnit) -> OcfPackage:
+    package = unit.cap_tables.package(asset_record_id)
+    if package is None:
+        raise AssetNotFound(asset_id=asset_record_id, place=Place(field="cap_table"))
+    return package

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who holds how much of which class, by replaying an Open Cap Table package's stock transactions. Tokens are not known here."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import groupby
+
+from muniment.instruments.model.ocf import (
+    Defect,
+    OcfObject,
+    OcfPackage,
+    StockClass,
+    StockClassAuthorizedSharesAdjustment,
+    StockClassSplit,
+    StockClosing,
+    StockIssuance,
+    typed,
+)
+
+CLOSINGS: Mapping[str, str] = {
+    "TX_STOCK_TRANSFER": "transfer",
+    "TX_STOCK_CANCELLATION": "cancellation",
+    "TX_STOCK_RETRACTION": "retraction",
+    "TX_STOCK_REPURCHASE": "repurchase",
+    "TX_STOCK_REISSUANCE": "reissuance",
+    "TX_STOCK_CONVERSION": "conversion",
+}
+NO_LIMIT = frozenset({"UNLIMITED", "NOT APPLICABLE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What one stakeholder holds of one class: exact, in shares."""
+
+    stock_class_id: str
+    stakeholder_id: str
+    shares: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class CapTable:
+    """The holdings at the end of a day, per class and stakeholder, and what the replay could not use."""
+
+    as_of: dt.date
+    positions: tuple[Position, ...]
+    outstanding: Mapping[str, Fraction]
+    authorized: Mapping[str, Fraction | None]
+    defects: tuple[Defect, ...]
+
+    def shares_of(self, stock_class_id: str, stakeholder_id: str) -> Fraction:
+        """Return what a stakeholder holds of a class; zero where nothing."""
+        wanted = (stock_class_id, stakeholder_id)
+        return next((each.shares for each in self.positions if (each.stock_class_id, each.stakeholder_id) == wanted), Fraction(0))
+
+
+def replay(package: OcfPackage, *, as_of: dt.date | None = None) -> CapTable:
+    """Return the cap table at the end of `as_of` (the package's own day by default).
+
+    Transactions count in the order of their dates and, within a day, of the package; but what comes to be on a day is there
+    for what closes on that day, whichever of the two is listed first: a transfer and the issuances that result from it share
+    a date. A transaction that contradicts the others is not applied and told as a defect; the rest stands.
+    """
+    day = as_of or package.as_of
+    ledger = _Ledger(package)
+    dated = [each for each in package.objects if each.object_type in _APPLIED and each.body["date"] <= day.isoformat()]
+    for _, of_day in groupby(sorted(dated, key=lambda each: each.body["date"]), key=lambda each: each.body["date"]):
+        # Births and splits before deaths; the sort is stable, so the package's order holds within each.
+        today = sorted(of_day, key=lambda each: each.object_type in CLOSINGS)
+        for each in today:
+            ledger.apply(each)
+        ledger.check_authorized(today)
+    return ledger.cap_table(day)
+
+
+@dataclass(slots=True)
+class _Open:
+    """A stock security that is open."""
+
+    stakeholder_id: str
+    stock_class_id: str
+    shares: Fraction
+
+
+_APPLIED = frozenset({*CLOSINGS, "TX_STOCK_ISSUANCE", "TX_STOCK_CLASS_SPLIT", "TX_STOCK_CLASS_AUTHORIZED_SHARES_ADJUSTMENT"})
+
+
+class _Ledger:
+    """The state of a replay."""
+
+    def __init__(self, package: OcfPackage) -> None:
+        self.open: dict[str, _Open] = {}
+        self.closed: set[str] = set()
+        self.defects: list[Defect] = []
+        self.stakeholders = {each.object_id for each in package.of_type("STAKEHOLDER")}
+        classes = [typed(each, StockClass) for each in package.of_type("STOCK_CLASS")]
+        self.authorized: dict[str, Fraction | None] = {each.id: _limit(each.initial_shares_authorized) for each in classes}
+        # Stock born of a split's reissuance is counted after the split already.
+        self.born_split = {
+            resulting
+            for each in package.of_type("TX_STOCK_REISSUANCE")
+            if "split_transaction_id" in each.body
+            for resulting in typed(each, StockClosing).resulting_security_ids
+        }
+
+    def apply(self, each: OcfObject) -> None:
+        """Apply one transaction, or note why it cannot be."""
+        match each.object_type:
+            case "TX_STOCK_ISSUANCE":
+                self._issue(each, typed(each, StockIssuance))
+            case "TX_STOCK_CLASS_SPLIT":
+                self._split(each, typed(each, StockClassSplit))
+            case "TX_STOCK_CLASS_AUTHORIZED_SHARES_ADJUSTMENT":
+                self._adjust(each, typed(each, StockClassAuthorizedSharesAdjustment))
+            case _:
+                self._close(each, typed(each, StockClosing))
+
+    def check_authorized(self, today: Iterable[OcfObject]) -> None:
+        """Note the classes of which more is outstanding than authorised at the end of a day on which something changed."""
+        changed = {each.body["stock_class_id"]: each for each in today if "stock_class_id" in each.body}
+        outstanding = self._outstanding()
+        for stock_class_id, each in changed.items():
+            limit = self.authorized.get(stock_class_id)
+            if limit is not None and outstanding.get(stock_class_id, Fraction(0)) > limit:
+                self._note(each, "cap_table.over_authorized", "more of the class is outstanding than authorised", "quantity", applied=True)
+
+    def cap_table(self, day: dt.date) -> CapTable:
+        """Return the result."""
+        held: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
+        for security in self.open.values():
+            held[security.stock_class_id, security.stakeholder_id] += security.shares
+        positions = tuple(Position(class_id, holder_id, shares) for (class_id, holder_id), shares in sorted(held.items()) if shares)
+        return CapTable(day, positions, self._outstanding(), dict(self.authorized), tuple(self.defects))
+
+    def _issue(self, each: OcfObject, issuance: StockIssuance) -> None:
+        quantity = Fraction(issuance.quantity)
+        if issuance.stock_class_id not in self.authorized:
+            self._note(each, "cap_table.unknown_stock_class", "the package has no such stock class", "stock_class_id")
+        elif issuance.stakeholder_id not in self.stakeholders:
+            self._note(each, "cap_table.unknown_stakeholder", "the package has no such stakeholder", "stakeholder_id")
+        elif issuance.security_id in self.open or issuance.security_id in self.closed:
+            self._note(each, "cap_table.issued_twice", "a security of this id was issued before", "security_id")
+        elif quantity <= 0:
+            self._note(each, "cap_table.no_quantity", "more than zero shares are needed", "quantity")
+        else:
+            self.open[issuance.security_id] = _Open(issuance.stakeholder_id, issuance.stock_class_id, quantity)
+
+    def _split(self, each: OcfObject, split: StockClassSplit) -> None:
+        numerator, denominator = Fraction(split.split_ratio.numerator), Fraction(split.split_ratio.denominator)
+        if split.stock_class_id not in self.authorized:
+            self._note(each, "cap_table.unknown_stock_class", "the package has no such stock class", "stock_class_id")
+        elif numerator <= 0 or denominator <= 0:
+            self._note(each, "cap_table.no_ratio", "both sides of a ratio are more than zero", "split_ratio")
+        else:
+            for security_id, security in self.open.items():
+                if security.stock_class_id == split.stock_class_id and security_id not in self.born_split:
+                    security.shares *= numerator / denominator
+
+    def _adjust(self, each: OcfObject, adjustment: StockClassAuthorizedSharesAdjustment) -> None:
+        if adjustment.stock_class_id not in self.authorized:
+            self._note(each, "cap_table.unknown_stock_class", "the package has no such stock class", "stock_class_id")
+        else:
+            self.authorized[adjustment.stock_class_id] = Fraction(adjustment.new_shares_authorized)
+
+    def _close(self, each: OcfObject, closing: StockClosing) -> None:
+        source = self.open.get(closing.security_id)
+        if source is None:
+            problem = "the security is closed already" if closing.security_id in self.closed else "no such security is open on this date"
+            self._note(each, "cap_table.not_open", problem, "security_id")
+            return
+        stated = closing.quantity or closing.quantity_converted
+        # A stated quantity is in the shares of that day; a whole reissuance or retraction states none.
+        moved = source.shares if stated is None else Fraction(stated)
+        if not 0 < moved <= source.shares:
+            self._note(each, "cap_table.more_than_held", "the security does not have that many shares", "quantity")
+            return
+        if not self._adds_up(each, closing, source, moved):
+            return
+        del self.open[closing.security_id]
+        self.closed.add(closing.security_id)
+
+    def _adds_up(self, each: OcfObject, closing: StockClosing, source: _Open, moved: Fraction) -> bool:
+        """Hold the one law of the format: what goes out of a security comes in elsewhere, share by share."""
+        for field, security_ids in (
+            ("balance_security_id", [closing.balance_security_id] if closing.balance_security_id else []),
+            ("resulting_security_ids", list(closing.resulting_security_ids)),
+        ):
+            if any(security_id not in self.open for security_id in security_ids):
+                self._note(each, "cap_table.unknown_security", "a security that it names is not issued by this date", field)
+                return False
+        balance = self.open[closing.balance_security_id].shares if closing.balance_security_id else Fraction(0)
+        if balance != source.shares - moved:
+            self._note(each, "cap_table.balance_differs", "the balance security does not have the shares that are left", "balance_security_id")
+            return False
+        results_count = each.object_type in {"TX_STOCK_TRANSFER", "TX_STOCK_REISSUANCE"}
+        if results_count and sum(self.open[security_id].shares for security_id in closing.resulting_security_ids) != moved:
+            self._note(each, "cap_table.does_not_add_up", "the resulting securities do not add up to what was moved", "resulting_security_ids")
+            return False
+        return True
+
+    def _outstanding(self) -> dict[str, Fraction]:
+        outstanding: dict[str, Fraction] = dict.fromkeys(self.authorized, Fraction(0))
+        for security in self.open.values():
+            outstanding[security.stock_class_id] += security.shares
+        return outstanding
+
+    def _note(self, each: OcfObject, code: str, problem: str, field: str, *, applied: bool = False) -> None:
+        self.defects.append(Defect(code, problem, "warning" if applied else "not_applied", each.file, each.object_id, field))
+
+
+def _limit(text: str) -> Fraction | None:
+    return None if text in NO_LIMIT else Fraction(text)

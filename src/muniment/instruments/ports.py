@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What instruments needs, as Protocols: its stores, its contracts on the chain, and the unit of work that its use cases take."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from muniment.instruments.model.assets import DocumentPrint, PersonalValue
+from muniment.instruments.model.ocf import OcfPackage
+from muniment.instruments.model.securities import Security
+from muniment.parties.ports import PartiesUnit
+from muniment.units.ids import Address, AssetId, AssetRecordId, DocumentId, SecurityId, TenantId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAsset:
+    """An asset record as it is kept: the canonical bytes are the record, the rest is read from them."""
+
+    asset_record_id: AssetRecordId
+    asset_id: AssetId
+    kind: str
+    title: str
+    canonical_json: bytes
+    recorded_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPersonalValue:
+    """A commitment of a record with its plain text; `value` None once erased."""
+
+    name: str
+    commitment: str
+    value: PersonalValue | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document of an asset. `in_record`: the asset's record names its hashes."""
+
+    document_id: DocumentId
+    asset_record_id: AssetRecordId
+    print: DocumentPrint
+    in_record: bool
+    stored_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SealedObject:
+    """An object of a cap table with the salted commitment to it; `text` is its canonical JSON, None once erased."""
+
+    position: int
+    object_type: str
+    commitment: str
+    value: PersonalValue | None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerSuite:
+    """The contracts that an issuer's tokens share, by artifact name, and the account that owns them and acts as their agent."""
+
+    tenant_id: TenantId
+    chain_id: int
+    operator: Address
+    contracts: Mapping[str, Address]
+    state: Literal["deploying", "deployed"]
+
+    def contract(self, name: str) -> Address:
+        """Return the address of a contract of the suite."""
+        return self.contracts[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """The deed of a unique asset: the token that stands for it and who was given it."""
+
+    asset_record_id: AssetRecordId
+    token_id: int
+    owner: Address
+    state: Literal["requested", "minted"]
+
+
+class Assets(Protocol):
+    """Asset records of this transaction's issuer, their personal values and documents."""
+
+    def add(self, asset: StoredAsset, personal_values: Sequence[PersonalValue], *, recorded_by: UserId) -> None:
+        """Keep a record and seal its personal values, each under a key of its own; refuse an id that exists."""
+        ...
+
+    def get(self, asset_record_id: AssetRecordId) -> StoredAsset:
+        """Return a record, or refuse with `instruments.asset_not_found`."""
+        ...
+
+    def find(self, asset_id: AssetId) -> StoredAsset | None:
+        """Return the record with that content."""
+        ...
+
+    def page(self, *, limit: int, after: AssetRecordId | None = None) -> Sequence[StoredAsset]:
+        """Return records, newest first."""
+        ...
+
+    def personal_values(self, asset_record_id: AssetRecordId) -> Sequence[StoredPersonalValue]:
+        """Return a record's personal values, by name."""
+        ...
+
+    def erase_personal_value(self, asset_record_id: AssetRecordId, name: str, *, at: dt.datetime) -> bool:
+        """Destroy the key of one personal value; return whether there was one."""
+        ...
+
+    def add_document(self, document: StoredDocument, content: bytes, *, stored_by: UserId) -> None:
+        """Keep a document; refuse bytes that the asset has already."""
+        ...
+
+    def documents(self, asset_record_id: AssetRecordId) -> Sequence[StoredDocument]:
+        """Return an asset's documents, oldest first."""
+        ...
+
+    def document(self, document_id: DocumentId) -> StoredDocument:
+        """Return a document without its bytes, or refuse with `instruments.document_not_found`."""
+        ...
+
+    def document_content(self, document_id: DocumentId) -> bytes:
+        """Return a document's bytes, or refuse with `instruments.document_not_found`."""
+        ...
+
+
+class CapTables(Protocol):
+    """Imported cap tables, sealed object by object."""
+
+    def add(self, asset_record_id: AssetRecordId, package: OcfPackage, objects: Sequence[PersonalValue], *, at: dt.datetime) -> None:
+        """Keep a package. `objects` are its canonical texts with their salts: the issuer first, then `package.objects` in order."""
+        ...
+
+    def package(self, asset_record_id: AssetRecordId) -> OcfPackage | None:
+        """Return the package with its defects; objects that were erased are missing from it. None where none was imported."""
+        ...
+
+    def sealed_objects(self, asset_record_id: AssetRecordId) -> Sequence[SealedObject]:
+        """Return every object's commitment with its text where it is not erased, in the package's order."""
+        ...
+
+    def erase_object(self, asset_record_id: AssetRecordId, object_type: str, object_id: str, *, at: dt.datetime) -> bool:
+        """Destroy the key of one object (a stakeholder who asks to be forgotten); return whether there was one."""
+        ...
+
+
+class Securities(Protocol):
+    """Securities of this transaction's issuer."""
+
+    def add(self, security: Security) -> None:
+        """Keep a new draft; refuse a symbol that is taken."""
+        ...
+
+    def get(self, security_id: SecurityId, *, lock: bool = False) -> Security:
+        """Return a security, or refuse with `instruments.security_not_found`; with `lock`, nobody else changes it until commit."""
+        ...
+
+    def find(self, symbol: str) -> Security | None:
+        """Return the security with that symbol."""
+        ...
+
+    def by_token(self, token_address: Address) -> Security | None:
+        """Return the security whose token that is."""
+        ...
+
+    def save(self, security: Security, *, at: dt.datetime) -> None:
+        """Write the security's new state."""
+        ...
+
+    def all(self) -> Sequence[Security]:
+        """Return every security, oldest first."""
+        ...
+
+    def of_asset(self, asset_record_id: AssetRecordId) -> Sequence[Security]:
+        """Return the securities on one asset, oldest first."""
+        ...
+
+
+class Suites(Protocol):
+    """The issuer's suite, the platform's contracts, and the deeds."""
+
+    def suite(self) -> IssuerSuite | None:
+        """Return the suite of this transaction's issuer, locked until commit."""
+        ...
+
+    def begin(self, suite: IssuerSuite, *, at: dt.datetime) -> None:
+        """Keep a suite whose deployment is signed."""
+        ...
+
+    def finish(self, *, deployed_block: int) -> None:
+        """Mark the suite as deployed."""
+        ...
+
+    def platform(self, name: str) -> Address:
+        """Return the address of a platform contract on this chain, or refuse with `instruments.platform_missing`."""
+        ...
+
+    def platform_contracts(self) -> Mapping[str, Address]:
+        """Return every platform contract known on this chain."""
+        ...
+
+    def add_platform(self, name: str, address: Address, *, deployed_block: int, at: dt.datetime) -> None:
+        """Keep a platform contract; one that is there stays as it is."""
+        ...
+
+    def watch(self, address: Address, artifact: str, *, deployed_block: int, shared: bool = False) -> None:
+        """Put a contract on the follower's list, as this issuer's or (`shared`) as the platform's."""
+        ...
+
+    def title(self, asset_record_id: AssetRecordId) -> Title | None:
+        """Return an asset's deed."""
+        ...
+
+    def save_title(self, title: Title, *, minted_block: int | None, at: dt.datetime) -> None:
+        """Write an asset's deed."""
+        ...
+
+
+class InstrumentsChain(Protocol):
+    """The contracts of instruments: what to submit, each once by its purpose, and what the chain says."""
+
+    @property
+    def chain_id(self) -> int:
+        """The chain's id."""
+        ...
+
+
+class InstrumentsUnit(PartiesUnit, Protocol):
+    """One transaction of one issuer, with what instruments needs."""
+
+    @property
+    def assets(self) -> Assets:
+        """Asset records."""
+        ...
+
+    @property
+    def cap_tables(self) -> CapTables:
+        """Imported cap tables."""
+        ...
+
+    @property
+    def securities(self) -> Securities:
+        """Securities."""
+        ...
+
+    @property
+    def suites(self) -> Suites:
+        """Issuer suite, platform contracts, deeds, watch list."""
+        ...
+
+    @property
+    def instruments_chain(self) -> InstrumentsChain:
+        """Contracts."""
+        ...
