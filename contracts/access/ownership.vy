@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+# pragma version 0.4.3
+"""
+@notice Who owns a contract (ERC-173). Knows nothing of agents, nor of what an owner may do.
+"""
+
+event OwnershipTransferred:
+    previousOwner: indexed(address)
+    newOwner: indexed(address)
+
+owner: public(address)
+
+
+@external
+def transferOwnership(newOwner: address):
+    """@notice Hands the contract to `newOwner`, who holds every right of an owner from then on."""
+    self._check_owner()
+    assert newOwner != empty(address), "Ownable: new owner is the zero address"
+    self._set_owner(newOwner)
+
+
+@internal
+def _begin():
+    """@dev Makes the caller the owner, once in the life of the contract."""
+    assert self.owner == empty(address), "Initializable: contract is already initialized"
+    self._set_owner(msg.sender)
+
+
+@internal
+def _set_owner(new_owner: address):
+    previous_owner: address = self.owner
+    self.owner = new_owner
+    log OwnershipTransferred(previousOwner=previous_owner, newOwner=new_owner)
+
+
+@internal
+@view
+def _check_owner():
+    assert msg.sender == self.owner, "Ownable: caller is not the owner"

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures: contracts compiled from the present sources, and a world that each test gets back as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from muniment.infra.evm import compile as contracts_compile
+from muniment.infra.evm import contract_artifacts
+from tests.contracts.chain import Chain
+from tests.contracts.world import World, build_world
+
+SOURCES = Path(__file__).parents[2] / "contracts"
+
+
+@pytest.fixture(scope="session")
+def compiled() -> None:
+    contracts_compile.build(SOURCES, contract_artifacts.FOLDER, progress=lambda _: None)
+
+
+@pytest.fixture(scope="session")
+def _whole_chain(compiled: None) -> Chain:
+    return Chain()
+
+
+@pytest.fixture
+def chain(_whole_chain: Chain) -> Iterator[Chain]:
+    with _whole_chain.undone():
+        yield _whole_chain
+
+
+@pytest.fixture(scope="session")
+def _first_world(_whole_chain: Chain) -> World:
+    return build_world(_whole_chain)
+
+
+@pytest.fixture
+def world(_first_world: World) -> Iterator[World]:
+    with _first_world.chain.undone():
+        yield _first_world
