@@ -32,6 +32,7 @@ class BlockHeader:
     base_fee: int
     gas_limit: int
     logs_bloom: bytes
+    transaction_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +198,7 @@ def _header(block: Mapping[str, Any]) -> BlockHeader:
         base_fee=_number(block.get("baseFeePerGas") or "0x0"),
         gas_limit=_number(block["gasLimit"]),
         logs_bloom=_bytes(block["logsBloom"]),
+        transaction_count=len(block["transactions"]),
     )
 
 
