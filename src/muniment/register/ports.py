@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the register needs: its own rows and the chain. Implemented in `store.py` and `chain.py`; whose a wallet is, parties says."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from muniment.instruments.ports import InstrumentsUnit
+from muniment.register.model import Block, Holding, HoldingKey, Movement, Notice, RegisterContent, TokenEvent, TokenReference
+from muniment.units.ids import Address, InvestorId, SecurityId, TenantId
+from muniment.units.shares import Shares
+
+
+@dataclass(frozen=True, slots=True)
+class MovementPlace:
+    """Where a movement stands in the chain's order; pages go from newest to oldest and hang on it."""
+
+    block_number: int
+    log_index: int
+
+
+class Tokens(Protocol):
+    """Says which token on the chain a security is."""
+
+    def token_of(self, security_id: SecurityId) -> TokenReference:
+        """Return the token; `register.not_on_chain` where it is not deployed yet."""
+        ...
+
+
+class Register(Protocol):
+    """Reads the projection, one tenant's rows. Every figure is as of the last block that the follower has read, unless it says otherwise."""
+
+    def balance_of(self, security_id: SecurityId, wallet: Address) -> Shares:
+        """Return what a wallet holds; 0 for one that holds nothing."""
+        ...
+
+    def balances_of(self, security_id: SecurityId, wallets: Sequence[Address]) -> Mapping[Address, Shares]:
+        """Return what each wallet holds, 0 included."""
+        ...
+
+    def investor_balance(self, security_id: SecurityId, investor_id: InvestorId) -> Shares:
+        """Return the sum over all wallets of the investor."""
+        ...
+
+    def is_frozen(self, security_id: SecurityId, wallet: Address) -> bool:
+        """Return whether the whole wallet is frozen."""
+        ...
+
+    def frozen_shares(self, security_id: SecurityId, wallet: Address) -> Shares:
+        """Return how many of a wallet's shares are frozen."""
+        ...
+
+    def is_paused(self, security_id: SecurityId) -> bool:
+        """Return whether the token is paused; tokens start paused."""
+        ...
+
+    def supply(self, security_id: SecurityId) -> Shares:
+        """Return the sum of all holdings."""
+        ...
+
+    def holder_count(self, security_id: SecurityId) -> int:
+        """Return how many investors (and wallets of nobody known) hold at least one base unit."""
+        ...
+
+    def holding(self, security_id: SecurityId, wallet: Address) -> Holding | None:
+        """Return a wallet's holding, or None where it holds nothing and is not frozen."""
+        ...
+
+    def holdings(self, security_id: SecurityId) -> Sequence[Holding]:
+        """Return every holding, by wallet."""
+        ...
+
+    def holdings_after(self, security_id: SecurityId, block_number: int) -> Sequence[Holding]:
+        """Return every holding as it was after a block, by wallet; `register.behind` where that block is not read yet."""
+        ...
+
+    def securities_held(self, wallet: Address) -> Sequence[Address]:
+        """Return the token contracts in which the wallet has a holding."""
+        ...
+
+    def movements(
+        self, security_id: SecurityId, *, wallet: Address | None = None, before: MovementPlace | None = None, limit: int = 100
+    ) -> Sequence[Movement]:
+        """Return movements from newest to oldest, those before a place where one is given, of one wallet where one is given."""
+        ...
+
+    def movements_in(self, token: Address, transaction_hash: str) -> Sequence[Movement]:
+        """Return the movements that one transaction made, in their order."""
+        ...
+
+    def notices(self, security_id: SecurityId) -> Sequence[Notice]:
+        """Return every notice in the chain's order."""
+        ...
+
+    def content_after(self, security_id: SecurityId, block_number: int) -> RegisterContent:
+        """Return the whole register of a token after a block, held still against the follower while it is read."""
+        ...
+
+    def read_block(self) -> int:
+        """Return the number of the last block that the follower has given to the register; -1 before the first."""
+        ...
+
+
+class RegisterChain(Protocol):
+    """Reads a token's history and its present answers from the node, past the projection."""
+
+    def final_block(self) -> Block:
+        """Return the last final block."""
+        ...
+
+    def block(self, number: int) -> Block:
+        """Return one block by number."""
+        ...
+
+    def last_block_until(self, instant: dt.datetime, *, final_block: Block) -> Block | None:
+        """Return the last block with a time of `instant` or before, searched up to `final_block`; None before the chain's first."""
+        ...
+
+    def history(self, token: TokenReference, *, to_block: int) -> Sequence[TokenEvent]:
+        """Return every movement and notice of a token from its first block to `to_block`, in the chain's order."""
+        ...
+
+    def balances(self, token: TokenReference, wallets: Sequence[Address], *, block_number: int) -> Mapping[Address, int]:
+        """Return `balanceOf` (or the deed's owner as 1) for each wallet after a block."""
+        ...
+
+    def supply(self, token: TokenReference, *, block_number: int) -> int:
+        """Return `totalSupply` (1 for a deed that exists) after a block."""
+        ...
+
+
+class ProjectionStore(Protocol):
+    """Writes the projection, inside the follower's transaction."""
+
+    def holdings_at(self, keys: Iterable[HoldingKey]) -> Sequence[Holding]:
+        """Return the stored holdings among `keys`, locked until the transaction ends."""
+        ...
+
+    def append(self, tenants: Mapping[Address, TenantId], events: Iterable[TokenEvent]) -> None:
+        """Store events that are not stored yet."""
+        ...
+
+    def put(self, tenants: Mapping[Address, TenantId], keys: Iterable[HoldingKey], holdings: Iterable[Holding]) -> None:
+        """Set the holdings of `keys` to `holdings`; a key without one loses its row."""
+        ...
+
+    def events_above(self, block_number: int) -> Sequence[TokenEvent]:
+        """Return the stored events of later blocks."""
+        ...
+
+    def remove_above(self, block_number: int) -> None:
+        """Forget the events of later blocks."""
+        ...
+
+    def events_of(self, keys: Iterable[HoldingKey]) -> Sequence[TokenEvent]:
+        """Return the stored events that touch any of `keys`, in the chain's order."""
+        ...
+
+    def known_places(self, tokens: Sequence[Address], *, from_block: int, to_block: int) -> set[tuple[Address, int, int]]:
+        """Return token, block and log index of each stored event of the tokens between two blocks, both included."""
+        ...
+
+    def tenants_of(self, tokens: Iterable[Address]) -> Mapping[Address, TenantId]:
+        """Return the tenant of each token that has stored events."""
+        ...
+
+    def hold_still(self) -> None:
+        """Keep verifiers out until the transaction ends."""
+        ...
+
+
+class RegisterUnit(InstrumentsUnit, Protocol):
+    """One transaction of one issuer, with what reading the register needs."""
+
+    @property
+    def register(self) -> Register:
+        """The projection."""
+        ...
+
+    @property
+    def register_chain(self) -> RegisterChain:
+        """The node, asked past the projection."""
+        ...

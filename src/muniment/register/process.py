@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The register follows the chain, block by block and back again, and is proved by rebuilding it. What events mean is in `model`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeAlias
+
+import sqlalchemy as sa
+
+from muniment.infra.evm.decoding import RawLog
+from muniment.infra.evm.follower import BlockLogs, FollowedBlock
+from muniment.register.commands import SecurityTokens
+from muniment.register.errors import Behind
+from muniment.register.model import (
+    RegisterContent,
+    RegisterVerification,
+    TokenEvent,
+    add_up,
+    compare,
+    compare_balances,
+    touched,
+)
+from muniment.register.ports import ProjectionStore, RegisterUnit
+from muniment.units.ids import Address, SecurityId, TenantId
+
+BeginRegister: TypeAlias = Callable[[], AbstractContextManager[RegisterUnit]]
+
+
+class Decode(Protocol):
+    """The shape of `chain.decode`, which the composition root hands in."""
+
+    def __call__(self, log: RawLog, /, *, block_number: int, occurred_at: dt.datetime) -> TokenEvent | None:
+        """Return what a log says about title, or None."""
+        ...
+
+
+class RegisterFollower:
+    """The register's place at the one block follower: takes blocks in by the batch and back out again."""
+
+    name = "register"
+
+    def __init__(self, *, decode: Decode, artifacts: frozenset[str], store: Callable[[sa.Connection], ProjectionStore]) -> None:
+        """`artifacts` names the contracts whose Transfer moves title (`chain.ARTIFACTS`)."""
+        self._decode = decode
+        self._artifacts = artifacts
+        self._store = store
+
+    def apply(self, connection: sa.Connection, block: FollowedBlock, logs: Sequence[RawLog]) -> None:
+        """Take one block in."""
+        self.apply_blocks(connection, [BlockLogs(block, logs)])
+
+    def apply_blocks(self, connection: sa.Connection, blocks: Sequence[BlockLogs]) -> None:
+        """Take several blocks in, in the chain's order. A contract of no issuer has no register."""
+        events: list[TokenEvent] = []
+        tenants: dict[Address, TenantId] = {}
+        for block, logs in blocks:
+            for log in logs:
+                if log.artifact not in self._artifacts or log.tenant_id is None:
+                    continue
+                event = self._decode(log, block_number=block.number, occurred_at=block.mined_at)
+                if event is not None:
+                    events.append(event)
+                    tenants[event.token] = log.tenant_id
+        project(events, tenants, store=self._store(connection))
+
+    def revert_to(self, connection: sa.Connection, block_number: int) -> None:
+        """Forget everything above a block, as if it had never been."""
+        forget_above(block_number, store=self._store(connection))
+
+
+def project(events: Sequence[TokenEvent], tenants: Mapping[Address, TenantId], *, store: ProjectionStore) -> None:
+    """Add events, given in the chain's order, to the stored register; those that it has already change nothing."""
+    if not events:
+        return
+    store.hold_still()
+    blocks = [event.block_number for event in events]
+    known = store.known_places(sorted(tenants), from_block=min(blocks), to_block=max(blocks))
+    fresh = [event for event in events if (event.token, event.block_number, event.log_index) not in known] if known else events
+    keys = touched(fresh)
+    start = {holding.key: holding for holding in store.holdings_at(keys)}
+    store.append(tenants, fresh)
+    store.put(tenants, keys, add_up(fresh, start=start).values())
+
+
+def forget_above(block_number: int, *, store: ProjectionStore) -> None:
+    """Take back every event of later blocks; the holdings that they touched are added up again from what stays."""
+    store.hold_still()
+    gone = store.events_above(block_number)
+    if not gone:
+        return
+    keys = touched(gone)
+    tenants = store.tenants_of({event.token for event in gone})
+    store.remove_above(block_number)
+    again = add_up(store.events_of(keys))
+    store.put(tenants, keys, [holding for key, holding in again.items() if key in keys])
+
+
+def rebuild(security_id: SecurityId, *, begin: BeginRegister) -> RegisterVerification:
+    """Build the register anew from the chain's logs, apart from the stored one, and compare the two byte for byte (invariant I1).
+
+    Both are taken after one final block that the follower has read. Then the token itself is asked for totalSupply and for balanceOf of
+    every wallet that either of the two knows. Refuses with `register.behind` while the follower has not reached the token's first block.
+    """
+    with begin() as unit:
+        token = SecurityTokens(unit.securities).token_of(security_id)
+        chain = unit.register_chain
+        block = chain.final_block()
+        read_block = unit.register.read_block()
+        if read_block < block.number:
+            if read_block < token.deployed_block:
+                raise Behind(read_block=read_block, asked_block=token.deployed_block)
+            block = chain.block(read_block)
+        # The chain first: the stored register is held still only while it is read.
+        events = chain.history(token, to_block=block.number)
+        rebuilt = RegisterContent.of(events, holdings=[holding for holding in add_up(events).values() if holding.deed_id == token.deed_id])
+        stored = unit.register.content_after(security_id, block.number)
+    wallets = sorted({holding.wallet for holding in (*rebuilt.holdings, *stored.holdings)})
+    balances = chain.balances(token, wallets, block_number=block.number)
+    supply = chain.supply(token, block_number=block.number)
+    differences = (
+        *compare(stored, rebuilt),
+        *compare_balances(stored.holdings, chain_balances=balances, chain_supply=supply),
+    )
+    return RegisterVerification(
+        security_id=security_id,
+        block_number=block.number,
+        block_hash=block.hash,
+        rows=stored.rows,
+        digest=stored.digest(),
+        rebuilt_digest=rebuilt.digest(),
+        differences=differences,
+    )

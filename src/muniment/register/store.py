@@ -1,0 +1,461 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The register's rows in PostgreSQL: the follower's writing side and the readers' side. What rows mean is decided in `model`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import psycopg
+import sqlalchemy as sa
+
+from muniment.infra.postgres.database import METADATA
+from muniment.parties.ports import Wallets
+from muniment.register.errors import Behind
+from muniment.register.model import (
+    Holding,
+    HoldingKey,
+    Movement,
+    Notice,
+    NoticeKind,
+    RegisterContent,
+    TokenEvent,
+    TokenReference,
+    add_up,
+    touched,
+)
+from muniment.register.ports import MovementPlace, Tokens
+from muniment.units.ids import Address, InvestorId, SecurityId, TenantId, TransactionHash
+from muniment.units.shares import Shares
+
+WHOLE = sa.Numeric(78, 0)
+
+MOVEMENT = sa.Table(
+    "movement",
+    METADATA,
+    sa.Column("tenant_id", sa.Uuid, nullable=False),
+    sa.Column("token_address", sa.Text, primary_key=True),
+    sa.Column("deed_id", WHOLE, nullable=False),
+    sa.Column("block_number", sa.BigInteger, primary_key=True),
+    sa.Column("log_index", sa.Integer, primary_key=True),
+    sa.Column("from_wallet", sa.Text, nullable=False),
+    sa.Column("to_wallet", sa.Text, nullable=False),
+    sa.Column("shares", WHOLE, nullable=False),
+    sa.Column("transaction_hash", sa.Text, nullable=False),
+    sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+    schema="register",
+)
+NOTICE = sa.Table(
+    "notice",
+    METADATA,
+    sa.Column("tenant_id", sa.Uuid, nullable=False),
+    sa.Column("token_address", sa.Text, primary_key=True),
+    sa.Column("deed_id", WHOLE, nullable=False),
+    sa.Column("block_number", sa.BigInteger, primary_key=True),
+    sa.Column("log_index", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("wallet", sa.Text, nullable=False),
+    sa.Column("new_wallet", sa.Text, nullable=False),
+    sa.Column("shares", WHOLE, nullable=False),
+    sa.Column("transaction_hash", sa.Text, nullable=False),
+    sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+    schema="register",
+)
+HOLDING = sa.Table(
+    "holding",
+    METADATA,
+    sa.Column("tenant_id", sa.Uuid, nullable=False),
+    sa.Column("token_address", sa.Text, primary_key=True),
+    sa.Column("deed_id", WHOLE, primary_key=True),
+    sa.Column("wallet", sa.Text, primary_key=True),
+    sa.Column("shares", WHOLE, nullable=False),
+    sa.Column("frozen_shares", WHOLE, nullable=False),
+    sa.Column("wallet_frozen", sa.Boolean, nullable=False),
+    sa.Column("last_block_number", sa.BigInteger, nullable=False),
+    sa.Column("last_log_index", sa.Integer, nullable=False),
+    schema="register",
+)
+
+CONSUMER = "register"
+"""The name under which the follower keeps the register's place in the chain."""
+
+STILLNESS = 7_305_211
+"""Advisory lock: the follower takes it alone when it writes, verifiers share it while they read."""
+
+COPY_LINES = 5_000
+"""Lines handed to one COPY write: a few hundred kilobytes."""
+
+
+class PostgresProjection:
+    """Writes the projection over all tenants, on the follower's connection and in its transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def hold_still(self) -> None:
+        """Keep verifiers out until the transaction ends."""
+        self._connection.execute(sa.select(sa.func.pg_advisory_xact_lock(STILLNESS)))
+
+    def known_places(self, tokens: Sequence[Address], *, from_block: int, to_block: int) -> set[tuple[Address, int, int]]:
+        """Return token, block and log index of each stored event of the tokens between two blocks, both included."""
+        known: set[tuple[Address, int, int]] = set()
+        for table in (MOVEMENT, NOTICE):
+            rows = self._connection.execute(
+                sa.select(table.c.token_address, table.c.block_number, table.c.log_index).where(
+                    table.c.token_address == sa.any_(sa.literal(list(tokens), sa.ARRAY(sa.Text))),
+                    table.c.block_number.between(from_block, to_block),
+                )
+            )
+            known.update((Address(row.token_address), row.block_number, row.log_index) for row in rows)
+        return known
+
+    def append(self, tenants: Mapping[Address, TenantId], events: Iterable[TokenEvent]) -> None:
+        """Store events by COPY, the fast way for one as for a million."""
+        movements = (event for event in events if isinstance(event, Movement))
+        notices = (event for event in events if isinstance(event, Notice))
+        self._copy(
+            "COPY register.movement (tenant_id, token_address, deed_id, block_number, log_index, from_wallet, to_wallet, shares,"
+            " transaction_hash, occurred_at) FROM STDIN",
+            (
+                f"{tenants[m.token]}\t{m.token}\t{m.deed_id}\t{m.block_number}\t{m.log_index}\t{m.from_wallet}\t{m.to_wallet}"
+                f"\t{m.shares}\t{m.transaction_hash}\t{m.occurred_at.isoformat()}\n"
+                for m in movements
+            ),
+        )
+        self._copy(
+            "COPY register.notice (tenant_id, token_address, deed_id, block_number, log_index, kind, wallet, new_wallet, shares,"
+            " transaction_hash, occurred_at) FROM STDIN",
+            (
+                f"{tenants[n.token]}\t{n.token}\t{n.deed_id}\t{n.block_number}\t{n.log_index}\t{n.kind.value}\t{n.wallet}"
+                f"\t{n.new_wallet}\t{n.shares}\t{n.transaction_hash}\t{n.occurred_at.isoformat()}\n"
+                for n in notices
+            ),
+        )
+
+    def holdings_at(self, keys: Iterable[HoldingKey]) -> Sequence[Holding]:
+        """Return the stored holdings among `keys`, locked until the transaction ends."""
+        rows = self._connection.execute(
+            sa.text(
+                "SELECT holding.* FROM register.holding JOIN"
+                " (SELECT DISTINCT * FROM unnest(CAST(:tokens AS text[]), CAST(:deeds AS numeric[]), CAST(:wallets AS text[])) AS wanted"
+                " (token_address, deed_id, wallet)) AS wanted USING (token_address, deed_id, wallet) FOR UPDATE OF holding"
+            ),
+            _key_arrays(keys),
+        )
+        return [_holding(row) for row in rows]
+
+    def put(self, tenants: Mapping[Address, TenantId], keys: Iterable[HoldingKey], holdings: Iterable[Holding]) -> None:
+        """Set the holdings of `keys` to `holdings`; a key without one loses its row."""
+        kept = list(holdings)
+        gone = set(keys) - {holding.key for holding in kept}
+        if gone:
+            self._connection.execute(
+                sa.text(
+                    "DELETE FROM register.holding USING"
+                    " unnest(CAST(:tokens AS text[]), CAST(:deeds AS numeric[]), CAST(:wallets AS text[])) AS gone"
+                    " (token_address, deed_id, wallet) WHERE holding.token_address = gone.token_address"
+                    " AND holding.deed_id = gone.deed_id AND holding.wallet = gone.wallet"
+                ),
+                _key_arrays(gone),
+            )
+        if not kept:
+            return
+        self._connection.execute(
+            sa.text(
+                "INSERT INTO register.holding SELECT * FROM unnest(CAST(:tenants AS uuid[]), CAST(:tokens AS text[]),"
+                " CAST(:deeds AS numeric[]), CAST(:wallets AS text[]), CAST(:shares AS numeric[]), CAST(:frozen AS numeric[]),"
+                " CAST(:wallet_frozen AS boolean[]), CAST(:blocks AS bigint[]), CAST(:indexes AS integer[]))"
+                " ON CONFLICT (token_address, deed_id, wallet) DO UPDATE SET shares = excluded.shares,"
+                " frozen_shares = excluded.frozen_shares, wallet_frozen = excluded.wallet_frozen,"
+                " last_block_number = excluded.last_block_number, last_log_index = excluded.last_log_index"
+            ),
+            {
+                **_key_arrays(holding.key for holding in kept),
+                "tenants": [str(tenants[holding.token]) for holding in kept],
+                "shares": [str(holding.shares) for holding in kept],
+                "frozen": [str(holding.frozen_shares) for holding in kept],
+                "wallet_frozen": [holding.wallet_frozen for holding in kept],
+                "blocks": [holding.last_block_number for holding in kept],
+                "indexes": [holding.last_log_index for holding in kept],
+            },
+        )
+
+    def events_above(self, block_number: int) -> Sequence[TokenEvent]:
+        """Return the stored events of later blocks."""
+        return _events(
+            self._connection.execute(sa.select(MOVEMENT).where(MOVEMENT.c.block_number > block_number)),
+            self._connection.execute(sa.select(NOTICE).where(NOTICE.c.block_number > block_number)),
+        )
+
+    def remove_above(self, block_number: int) -> None:
+        """Forget the events of later blocks."""
+        self._connection.execute(sa.delete(MOVEMENT).where(MOVEMENT.c.block_number > block_number))
+        self._connection.execute(sa.delete(NOTICE).where(NOTICE.c.block_number > block_number))
+
+    def events_of(self, keys: Iterable[HoldingKey]) -> Sequence[TokenEvent]:
+        """Return the stored events that touch any of `keys`, in the chain's order."""
+        arrays = _key_arrays(keys)
+        wanted = "unnest(CAST(:tokens AS text[]), CAST(:deeds AS numeric[]), CAST(:wallets AS text[])) AS wanted (token_address, deed_id, wallet)"
+        movements = self._connection.execute(
+            sa.text(
+                f"SELECT movement.* FROM register.movement JOIN {wanted} ON movement.token_address = wanted.token_address"  # noqa: S608  a constant
+                " AND movement.deed_id = wanted.deed_id AND movement.from_wallet = wanted.wallet"
+                f" UNION SELECT movement.* FROM register.movement JOIN {wanted} ON movement.token_address = wanted.token_address"
+                " AND movement.deed_id = wanted.deed_id AND movement.to_wallet = wanted.wallet"
+            ),
+            arrays,
+        )
+        notices = self._connection.execute(
+            sa.text(
+                f"SELECT notice.* FROM register.notice JOIN {wanted} ON notice.token_address = wanted.token_address"  # noqa: S608  a constant
+                " AND notice.deed_id = wanted.deed_id AND notice.wallet = wanted.wallet"
+            ),
+            arrays,
+        )
+        return _events(movements, notices)
+
+    def tenants_of(self, tokens: Iterable[Address]) -> Mapping[Address, TenantId]:
+        """Return the tenant of each token that has stored events."""
+        found: dict[Address, TenantId] = {}
+        for token in set(tokens):
+            for table in (MOVEMENT, NOTICE):
+                tenant_id = self._connection.scalar(sa.select(table.c.tenant_id).where(table.c.token_address == token).limit(1))
+                if tenant_id is not None:
+                    found[token] = TenantId(tenant_id)
+        return found
+
+    def _copy(self, statement: str, lines: Iterable[str]) -> None:
+        raw = cast("psycopg.Connection[Any]", self._connection.connection.driver_connection)
+        chunk: list[str] = []
+        with raw.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            for line in lines:
+                chunk.append(line)
+                if len(chunk) >= COPY_LINES:
+                    copy.write("".join(chunk))
+                    chunk.clear()
+            if chunk:
+                copy.write("".join(chunk))
+
+
+class PostgresRegister:
+    """Reads one tenant's register. `tokens` says which token a security is; `wallets` whose a wallet is."""
+
+    def __init__(self, connection: sa.Connection, *, tokens: Tokens, wallets: Wallets) -> None:
+        self._connection = connection
+        self._tokens = tokens
+        self._wallets = wallets
+
+    def balance_of(self, security_id: SecurityId, wallet: Address) -> Shares:
+        """Return what a wallet holds; 0 for one that holds nothing."""
+        return self.balances_of(security_id, [wallet])[wallet]
+
+    def balances_of(self, security_id: SecurityId, wallets: Sequence[Address]) -> Mapping[Address, Shares]:
+        """Return what each wallet holds, 0 included."""
+        rows = self._connection.execute(
+            sa.select(HOLDING.c.wallet, HOLDING.c.shares).where(
+                *self._of(HOLDING, security_id), HOLDING.c.wallet == sa.any_(sa.literal(list(wallets), sa.ARRAY(sa.Text)))
+            )
+        )
+        held = {row.wallet: int(row.shares) for row in rows}
+        return {wallet: Shares(held.get(wallet, 0)) for wallet in wallets}
+
+    def investor_balance(self, security_id: SecurityId, investor_id: InvestorId) -> Shares:
+        """Return the sum over all wallets of the investor."""
+        return Shares(sum(self.balances_of(security_id, [wallet.address for wallet in self._wallets.of_investor(investor_id)]).values()))
+
+    def is_frozen(self, security_id: SecurityId, wallet: Address) -> bool:
+        """Return whether the whole wallet is frozen."""
+        holding = self.holding(security_id, wallet)
+        return holding is not None and holding.wallet_frozen
+
+    def frozen_shares(self, security_id: SecurityId, wallet: Address) -> Shares:
+        """Return how many of a wallet's shares are frozen."""
+        holding = self.holding(security_id, wallet)
+        return Shares(0 if holding is None else holding.frozen_shares)
+
+    def is_paused(self, security_id: SecurityId) -> bool:
+        """Return whether the token is paused; tokens start paused."""
+        kind = self._connection.scalar(
+            sa.select(NOTICE.c.kind)
+            .where(*self._of(NOTICE, security_id), NOTICE.c.kind.in_([NoticeKind.PAUSED.value, NoticeKind.UNPAUSED.value]))
+            .order_by(NOTICE.c.block_number.desc(), NOTICE.c.log_index.desc())
+            .limit(1)
+        )
+        return kind != NoticeKind.UNPAUSED.value
+
+    def supply(self, security_id: SecurityId) -> Shares:
+        """Return the sum of all holdings."""
+        total = self._connection.scalar(
+            sa.select(sa.func.coalesce(sa.func.sum(HOLDING.c.shares), 0)).where(*self._of(HOLDING, security_id))
+        )
+        return Shares(int(total or 0))
+
+    def holder_count(self, security_id: SecurityId) -> int:
+        """Return how many investors (and wallets of nobody known) hold at least one base unit."""
+        wallets = [
+            Address(wallet)
+            for wallet in self._connection.scalars(sa.select(HOLDING.c.wallet).where(*self._of(HOLDING, security_id), HOLDING.c.shares > 0))
+        ]
+        known = self._wallets.by_addresses(wallets)
+        return len({known[wallet].investor_id if wallet in known else wallet for wallet in wallets})
+
+    def holding(self, security_id: SecurityId, wallet: Address) -> Holding | None:
+        """Return a wallet's holding, or None where it holds nothing and is not frozen."""
+        row = self._connection.execute(sa.select(HOLDING).where(*self._of(HOLDING, security_id), HOLDING.c.wallet == wallet)).one_or_none()
+        return None if row is None else _holding(row)
+
+    def holdings(self, security_id: SecurityId) -> Sequence[Holding]:
+        """Return every holding, by wallet."""
+        rows = self._connection.execute(sa.select(HOLDING).where(*self._of(HOLDING, security_id)).order_by(HOLDING.c.wallet))
+        return [_holding(row) for row in rows]
+
+    def holdings_after(self, security_id: SecurityId, block_number: int) -> Sequence[Holding]:
+        """Return every holding as it was after a block, by wallet; `register.behind` where that block is not read yet."""
+        self._hold_still()
+        read_block = self.read_block() if self._is_followed(security_id) else -1
+        if block_number > read_block:
+            raise Behind(read_block=read_block, asked_block=block_number)
+        later = self._events(security_id, MOVEMENT.c.block_number > block_number, NOTICE.c.block_number > block_number)
+        stored = self.holdings(security_id)
+        if not later:
+            return stored
+        moved = touched(later)
+        wallets = sorted({key[2] for key in moved})
+        among = sa.any_(sa.literal(wallets, sa.ARRAY(sa.Text)))
+        earlier = self._events(
+            security_id,
+            (MOVEMENT.c.block_number <= block_number) & ((MOVEMENT.c.from_wallet == among) | (MOVEMENT.c.to_wallet == among)),
+            (NOTICE.c.block_number <= block_number) & (NOTICE.c.wallet == among),
+        )
+        # Only holdings that moved since are added up again: of a stored row that did not, the row itself is what is asked for.
+        rewound = {key: holding for key, holding in add_up(earlier).items() if key in moved}
+        return sorted([*(holding for holding in stored if holding.key not in moved), *rewound.values()], key=lambda holding: holding.wallet)
+
+    def securities_held(self, wallet: Address) -> Sequence[Address]:
+        """Return the token contracts in which the wallet has a holding."""
+        return [
+            Address(token)
+            for token in self._connection.scalars(
+                sa.select(HOLDING.c.token_address).where(HOLDING.c.wallet == wallet, HOLDING.c.shares > 0).distinct()
+            )
+        ]
+
+    def movements(
+        self, security_id: SecurityId, *, wallet: Address | None = None, before: MovementPlace | None = None, limit: int = 100
+    ) -> Sequence[Movement]:
+        """Return movements from newest to oldest, those before a place where one is given, of one wallet where one is given."""
+        query = sa.select(MOVEMENT).where(*self._of(MOVEMENT, security_id))
+        if wallet is not None:
+            query = query.where((MOVEMENT.c.from_wallet == wallet) | (MOVEMENT.c.to_wallet == wallet))
+        if before is not None:
+            query = query.where(sa.tuple_(MOVEMENT.c.block_number, MOVEMENT.c.log_index) < sa.tuple_(before.block_number, before.log_index))
+        rows = self._connection.execute(query.order_by(MOVEMENT.c.block_number.desc(), MOVEMENT.c.log_index.desc()).limit(limit))
+        return [_movement(row) for row in rows]
+
+    def movements_in(self, token: Address, transaction_hash: str) -> Sequence[Movement]:
+        """Return the movements that one transaction made, in their order."""
+        rows = self._connection.execute(
+            sa.select(MOVEMENT)
+            .where(MOVEMENT.c.token_address == token, MOVEMENT.c.transaction_hash == transaction_hash)
+            .order_by(MOVEMENT.c.log_index)
+        )
+        return [_movement(row) for row in rows]
+
+    def notices(self, security_id: SecurityId) -> Sequence[Notice]:
+        """Return every notice in the chain's order."""
+        rows = self._connection.execute(
+            sa.select(NOTICE).where(*self._of(NOTICE, security_id)).order_by(NOTICE.c.block_number, NOTICE.c.log_index)
+        )
+        return [_notice(row) for row in rows]
+
+    def content_after(self, security_id: SecurityId, block_number: int) -> RegisterContent:
+        """Return the whole register of a token after a block, held still against the follower while it is read."""
+        holdings = self.holdings_after(security_id, block_number)
+        events = self._events(security_id, MOVEMENT.c.block_number <= block_number, NOTICE.c.block_number <= block_number)
+        return RegisterContent.of(events, holdings=holdings)
+
+    def read_block(self) -> int:
+        """Return the number of the last block that the follower has given to the register; -1 before the first."""
+        number = self._connection.scalar(
+            sa.text("SELECT block_number FROM infra.follower_cursor WHERE consumer = :consumer"), {"consumer": CONSUMER}
+        )
+        return -1 if number is None else int(number)
+
+    def _is_followed(self, security_id: SecurityId) -> bool:
+        """Return whether every log of the token up to the follower's place has been handed out."""
+        followed = self._connection.scalar(
+            sa.text("SELECT is_followed FROM infra.contract WHERE address = :address"), {"address": self._token(security_id).address}
+        )
+        return bool(followed)
+
+    def _hold_still(self) -> None:
+        self._connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(STILLNESS)))
+
+    def _token(self, security_id: SecurityId) -> TokenReference:
+        return self._tokens.token_of(security_id)
+
+    def _of(self, table: sa.Table, security_id: SecurityId) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+        token = self._token(security_id)
+        return table.c.token_address == token.address, table.c.deed_id == token.deed_id
+
+    def _events(self, security_id: SecurityId, movements: sa.ColumnElement[bool], notices: sa.ColumnElement[bool]) -> Sequence[TokenEvent]:
+        return _events(
+            self._connection.execute(sa.select(MOVEMENT).where(*self._of(MOVEMENT, security_id), movements)),
+            self._connection.execute(sa.select(NOTICE).where(*self._of(NOTICE, security_id), notices)),
+        )
+
+
+def _key_arrays(keys: Iterable[HoldingKey]) -> dict[str, list[str]]:
+    listed = list(keys)
+    return {
+        "tokens": [token for token, _, _ in listed],
+        "deeds": [str(deed_id) for _, deed_id, _ in listed],
+        "wallets": [wallet for _, _, wallet in listed],
+    }
+
+
+def _movement(row: Any) -> Movement:
+    return Movement(
+        token=Address(row.token_address),
+        deed_id=int(row.deed_id),
+        block_number=row.block_number,
+        log_index=row.log_index,
+        from_wallet=Address(row.from_wallet),
+        to_wallet=Address(row.to_wallet),
+        shares=int(row.shares),
+        transaction_hash=TransactionHash(row.transaction_hash),
+        occurred_at=row.occurred_at,
+    )
+
+
+def _notice(row: Any) -> Notice:
+    return Notice(
+        token=Address(row.token_address),
+        deed_id=int(row.deed_id),
+        block_number=row.block_number,
+        log_index=row.log_index,
+        kind=NoticeKind(row.kind),
+        wallet=Address(row.wallet),
+        new_wallet=Address(row.new_wallet),
+        shares=int(row.shares),
+        transaction_hash=TransactionHash(row.transaction_hash),
+        occurred_at=row.occurred_at,
+    )
+
+
+def _holding(row: Any) -> Holding:
+    return Holding(
+        token=Address(row.token_address),
+        deed_id=int(row.deed_id),
+        wallet=Address(row.wallet),
+        shares=int(row.shares),
+        frozen_shares=int(row.frozen_shares),
+        wallet_frozen=row.wallet_frozen,
+        last_block_number=row.last_block_number,
+        last_log_index=row.last_log_index,
+    )
+
+
+def _events(movements: Iterable[Any], notices: Iterable[Any]) -> list[TokenEvent]:
+    events: list[TokenEvent] = [*(_movement(row) for row in movements), *(_notice(row) for row in notices)]
+    return sorted(events, key=lambda event: (event.block_number, event.log_index))

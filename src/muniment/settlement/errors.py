@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What settlement refuses, each with a stable code. What compliance refuses comes with its own codes."""
+
+from __future__ import annotations
+
+from muniment.units.errors import MunimentError
+
+
+class UnknownInstruction(MunimentError):
+    """No such instruction for this issuer."""
+
+    code = "settlement.unknown_instruction"
+    message = "There is no instruction {instruction_id}."
+    cure = "Take the id from the list of instructions."
+
+
+class NothingToIssue(MunimentError):
+    """No allotment at all, or none that may be issued."""
+
+    code = "settlement.nothing_to_issue"
+    message = "None of the {allotments} allotments can be issued."
+    cure = "See the reason beside each allotment; verify the investors or change the amounts."
+
+
+class TooManyAllotments(MunimentError):
+    """More allotments in one request than are read at once."""
+
+    code = "settlement.too_many_allotments"
+    message = "{allotments} allotments are more than one request may have."
+    cure = "Send at most {allotments_max} at a time."
+
+
+class DuplicateReceiver(MunimentError):
+    """One wallet twice in one request."""
+
+    code = "settlement.duplicate_receiver"
+    message = "The wallet {wallet} is named twice."
+    cure = "Put its shares into one allotment."
+
+
+class NoWallet(MunimentError):
+    """The investor has no wallet to receive in."""
+
+    code = "settlement.no_wallet"
+    message = "The investor {investor_id} has no wallet."
+    cure = "Open a managed wallet or record the investor's own."
+
+
+class HolderSigns(MunimentError):
+    """The wallet is the investor's own: only the investor can send from it."""
+
+    code = "settlement.holder_signs"
+    message = "{wallet} is the investor's own wallet; Muniment has no key for it."
+    cure = "The investor sends the transfer from that wallet; it appears here once it is on the chain."
+
+
+class TransferRefused(MunimentError):
+    """The rules stand against the transfer; `reasons` has every one."""
+
+    code = "settlement.refused"
+    message = "The transfer is refused: {first_reason}"
+    cure = "See each reason and its cure."
+
+
+class NotTheInvestorsWallet(MunimentError):
+    """A recovery between wallets that do not belong to one investor."""
+
+    code = "settlement.not_the_investors_wallet"
+    message = "The wallet {wallet} does not belong to the investor {investor_id}."
+    cure = "Recover only from and to wallets of one investor; record the new wallet first."
+
+
+class NothingToRecover(MunimentError):
+    """The lost wallet holds nothing."""
+
+    code = "settlement.nothing_to_recover"
+    message = "The wallet {wallet} holds no security of this issuer."
+    cure = "Check the address of the lost wallet."
+
+
+class SameWallet(MunimentError):
+    """From and to are one wallet."""
+
+    code = "settlement.same_wallet"
+    message = "The shares are in {wallet} already."
+    cure = "Name another wallet to send to."
+
+
+class KeyReused(MunimentError):
+    """One idempotency key with two different requests."""
+
+    code = "settlement.key_reused"
+    message = "The idempotency key “{idempotency_key}” was used for a different request."
+    cure = "Use a new key for a new request; repeat the same request under the old one."
