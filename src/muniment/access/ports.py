@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from muniment.access.model import (
     Action,
@@ -24,12 +24,10 @@ from muniment.access.model import (
 from muniment.access.model.approvals import ApprovedApproval, ExecutedApproval, ExpiredApproval, RejectedApproval, RequestedApproval
 from muniment.access.model.sign_in import AttemptKind, Attempts, PasswordHash
 from muniment.infra.clock import Clock
+from muniment.infra.evm.sender import Transactions
 from muniment.infra.jobs import Jobs
 from muniment.infra.outbox import Outbox
 from muniment.units.ids import ApprovalId, SessionId, TenantId, UserId
-
-if TYPE_CHECKING:
-    from muniment.infra.evm.sender import Transactions
 
 
 class Organisations(Protocol):
@@ -69,10 +67,6 @@ class Users(Protocol):
 
     def set_password(self, user_id: UserId, password_hash: PasswordHash) -> None:
         """Replace the password."""
-        ...
-
-    def set_display_name(self, user_id: UserId, display_name: str) -> None:
-        """Replace the name."""
         ...
 
 
@@ -129,10 +123,6 @@ class Sessions(Protocol):
 
     def touch(self, session_id: SessionId, *, at: dt.datetime) -> None:
         """Write the session's last use."""
-        ...
-
-    def choose(self, session_id: SessionId, tenant_id: TenantId) -> None:
-        """Write which organisation the session is for."""
         ...
 
     def revoke(self, session_id: SessionId, *, at: dt.datetime) -> None:

@@ -67,6 +67,7 @@ class Action(Enum):
     SETTLEMENT_BURN = "settlement.burn"
     SETTLEMENT_RECOVER = "settlement.recover"
     SETTLEMENT_RECONCILE = "settlement.reconcile"
+    SETTLEMENT_SET_PAYMENT_TOKEN = "settlement.set_payment_token"  # noqa: S105 - a permission, no secret
 
     SERVICING_VIEW = "servicing.view"
     SERVICING_DECLARE_DIVIDEND = "servicing.declare_dividend"
@@ -116,6 +117,7 @@ PERMITTED: Final[Mapping[Action, tuple[Role, ...]]] = {
     Action.SETTLEMENT_BURN: _AGENTS,
     Action.SETTLEMENT_RECOVER: _AGENTS,
     Action.SETTLEMENT_RECONCILE: (*_AGENTS, Role.AUDITOR),
+    Action.SETTLEMENT_SET_PAYMENT_TOKEN: _ISSUER,
     Action.SERVICING_VIEW: _READERS_AND_SERVICES,
     Action.SERVICING_DECLARE_DIVIDEND: _AGENTS,
     Action.SERVICING_CANCEL_DIVIDEND: _AGENTS,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every country of ISO 3166-1: alpha-2 and numeric code (the chain carries the number) and a short name. Rules about countries live above."""
+"""Every country of ISO 3166-1: alpha-2 and numeric code (the chain carries the number) and a name. Rules about countries live above."""
 
 from __future__ import annotations
 

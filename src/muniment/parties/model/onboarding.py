@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO, Final, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from muniment.access.errors import BadEmail as AccessBadEmail
 from muniment.access.model import normal_email
@@ -67,6 +67,14 @@ _UTF8_MARK: Final = b"\xef\xbb\xbf"
 _UNSHOWABLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _EARLIEST_BIRTH: Final = dt.date(1900, 1, 1)
 _LATEST_DAY: Final = dt.date(2200, 1, 1)
+
+
+class ByteSource(Protocol):
+    """Something to read bytes from: a file opened for reading, an upload."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, at most `size`; none at the end."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +141,7 @@ class OnboardingReport:
         }
 
 
-def read_rows(file: BinaryIO, *, file_name: str, today: dt.date) -> Iterator[Row]:
+def read_rows(file: ByteSource, *, file_name: str, today: dt.date) -> Iterator[Row]:
     """Give each row of a CSV file as a valid investor or with its refusals, reading only as far as asked.
 
     RFC 4180 with two narrowings: the text is UTF-8 (a byte order mark is tolerated) and a record is one line, so that an unclosed quote
@@ -338,7 +346,7 @@ def _yes_or_no(text: str) -> bool:
     return text == "yes"
 
 
-def _lines(file: BinaryIO, file_name: str) -> Iterator[tuple[int, bytes]]:
+def _lines(file: ByteSource, file_name: str) -> Iterator[tuple[int, bytes]]:
     """Give the file's lines without their ends, numbered from 1, a chunk at a time."""
     read, number, rest = 0, 0, b""
     while chunk := file.read(CHUNK_BYTES):
