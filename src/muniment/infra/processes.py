@@ -52,7 +52,7 @@ def started_of(pid: int) -> str | None:
     """Return a text that is unique to the process behind `pid`; None when there is none or only its zombie."""
     if sys.platform == "linux":
         try:
-            fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         except OSError:
             return None
         # proc(5): field 3 is the state, field 22 the start time in clock ticks since boot; the boot itself is told apart by its id.
@@ -63,7 +63,7 @@ def started_of(pid: int) -> str | None:
 
 def _boot_id() -> str:
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     except OSError:
         return "boot"
 

@@ -175,8 +175,8 @@ class EmbeddedPostgres:
 
     @property
     def data_folder(self) -> Path:
-        """PostgreSQL's own data folder."""
-        return self.home / "postgres" / "data"
+        """PostgreSQL's own data folder, behind the link if there is one: the server cannot walk through the home then."""
+        return (self.home / "postgres").resolve() / "data"
 
     def is_running(self) -> bool:
         """Whether the server's process is there; `start` waits until it also answers."""
@@ -184,11 +184,13 @@ class EmbeddedPostgres:
 
     def start(self) -> str:
         """Return the address of a server that answers: attached to when one runs, else started, recovered first if it was killed."""
-        if self._child is not None and self._child.poll() is not None:
-            self._child = self._name = None  # it was killed since the last start, and is now reaped
         lock = self._lock_or_attach()
         if lock is None:
             return self.url
+        if self._child is not None:
+            # It was killed since our last start: with its lock free it is gone, and only waits to be reaped.
+            self._child.wait()
+            self._child = self._name = None
         try:
             user = self._prepare()
             was_killed = self._remove_leftovers()
@@ -197,6 +199,9 @@ class EmbeddedPostgres:
             self._check_version()
             self._write_authentication(user)
             self._launch(user, lock=lock, was_killed=was_killed)
+        except BaseException:
+            self._remove_socket_folder()
+            raise
         finally:
             # Our own copy must go: a lock that we held too would outlive the server and bar its successor.
             os.close(lock)
@@ -211,6 +216,9 @@ class EmbeddedPostgres:
             return
         processes.end(child, patience=[(signal.SIGINT, STOP_SECONDS_MAX), (signal.SIGQUIT, 5)])
         self._state_file.unlink(missing_ok=True)
+        self._remove_socket_folder()
+
+    def _remove_socket_folder(self) -> None:
         if self._socket_folder is not None:
             with contextlib.suppress(OSError):  # a stray file inside is no reason to fail a stop; the next start reuses the folder
                 self._socket_folder.rmdir()
@@ -408,7 +416,7 @@ class EmbeddedPostgres:
         draft.rename(self.data_folder)
 
     def _check_version(self) -> None:
-        found = (self.data_folder / "PG_VERSION").read_text(encoding="ascii").strip()
+        found = (self.data_folder / "PG_VERSION").read_text(encoding="utf-8").strip()
         if found != MAJOR_VERSION:
             raise DatabaseVersionDiffers(
                 path=self.data_folder, found=found, brought=MAJOR_VERSION, place=Place(file=str(self.data_folder / "PG_VERSION"))
