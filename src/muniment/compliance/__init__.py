@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules of a security, their answer to a transfer, freezes."""
+"""Who may hold a security and how much: rules, the identity registry, checks with every reason, freezes. Moves no shares."""

@@ -156,9 +156,7 @@ def tokenise_vehicle(actor: Actor, request: TokeniseVehicle, *, unit: Instrument
 
     """
     described = {**request.vehicle, "kind": "vehicle"}
-    return tokenise_asset(
-        actor, TokeniseAsset(described, {"owner": request.owner}, request.title_owner, request.documents), unit=unit
-    )
+    return tokenise_asset(actor, TokeniseAsset(described, {"owner": request.owner}, request.title_owner, request.documents), unit=unit)
 
 
 def tokenise_asset(actor: Actor, request: TokeniseAsset, *, unit: InstrumentsUnit) -> TokenisedAsset:
@@ -284,9 +282,7 @@ def view_asset(actor: Actor, asset_record_id: AssetRecordId, *, unit: Instrument
     return unit.assets.get(asset_record_id)
 
 
-def view_assets(
-    actor: Actor, *, unit: InstrumentsUnit, limit: int = 50, after: AssetRecordId | None = None
-) -> Sequence[StoredAsset]:
+def view_assets(actor: Actor, *, unit: InstrumentsUnit, limit: int = 50, after: AssetRecordId | None = None) -> Sequence[StoredAsset]:
     """Return records for reading, newest first, at most `PAGE_MAX`."""
     authorize(actor, Action.INSTRUMENTS_VIEW, tenant_id=unit.tenant_id)
     return unit.assets.page(limit=max(1, min(limit, PAGE_MAX)), after=after)
@@ -392,7 +388,7 @@ def _flatten(value: Any, path: str, found: list[PersonalValue]) -> None:
     if isinstance(value, Mapping):
         for name, part in value.items():
             _flatten(part, f"{path}.{name}" if path else str(name), found)
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, (list, tuple)):
         for index, part in enumerate(value):
             _flatten(part, f"{path}[{index}]", found)
     elif value is None or value == "":
@@ -474,9 +470,7 @@ def _draft(actor: Actor, request: DraftSecurity, *, kind: str, unit: Instruments
     )
     unit.securities.add(drafted)
     unit.outbox.record(
-        SecurityDrafted(
-            security_id=str(drafted.terms.security_id), asset_record_id=str(request.asset_record_id), symbol=request.symbol
-        )
+        SecurityDrafted(security_id=str(drafted.terms.security_id), asset_record_id=str(request.asset_record_id), symbol=request.symbol)
     )
     return drafted
 

@@ -172,3 +172,11 @@ class NotAPlatformContract(MunimentError):
     code = "instruments.not_a_platform_contract"
     message = "“{name}” is no contract of the platform."
     cure = "Use one of: {names}."
+
+
+class DeploymentFailed(MunimentError):
+    """The chain refused a step of a deployment."""
+
+    code = "instruments.deployment_failed"
+    message = "The chain refused {purpose}: {reason}."
+    cure = "Look at the transaction; the step is not tried again by itself."

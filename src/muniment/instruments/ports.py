@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from muniment.infra.clock import Clock
+from muniment.infra.evm.sender import ChainTransaction, Transactions
 from muniment.instruments.model.assets import DocumentPrint, PersonalValue
 from muniment.instruments.model.ocf import OcfPackage
-from muniment.instruments.model.securities import Security
+from muniment.instruments.model.securities import Security, SecurityTerms
 from muniment.parties.ports import PartiesUnit
 from muniment.units.ids import Address, AssetId, AssetRecordId, DocumentId, SecurityId, TenantId, UserId
 
@@ -181,12 +183,16 @@ class Securities(Protocol):
 class Suites(Protocol):
     """The issuer's suite, the platform's contracts, and the deeds."""
 
-    def suite(self) -> IssuerSuite | None:
-        """Return the suite of this transaction's issuer, locked until commit."""
+    def suite(self, *, lock: bool = False) -> IssuerSuite | None:
+        """Return the suite of this transaction's issuer; with `lock`, nobody else changes it until commit."""
         ...
 
     def begin(self, suite: IssuerSuite, *, at: dt.datetime) -> None:
         """Keep a suite whose deployment is signed."""
+        ...
+
+    def name_contracts(self, contracts: Mapping[str, Address]) -> None:
+        """Write where the suite's contracts will stand."""
         ...
 
     def finish(self, *, deployed_block: int) -> None:
@@ -219,11 +225,91 @@ class Suites(Protocol):
 
 
 class InstrumentsChain(Protocol):
-    """The contracts of instruments: what to submit, each once by its purpose, and what the chain says."""
+    """The contracts of instruments. What submits does so once per purpose, in the unit's transaction; what asks reads the newest block."""
 
     @property
     def chain_id(self) -> int:
         """The chain's id."""
+        ...
+
+    def is_registered(self, asset_id: AssetId, *, registry: Address) -> bool:
+        """Return whether the asset registry knows the id."""
+        ...
+
+    def balance(self, address: Address) -> int:
+        """Return an account's balance in wei."""
+        ...
+
+    def create_platform(self, operator: Address) -> Mapping[str, Address]:
+        """Submit the creation and wiring of every platform contract by the platform's operator; return where they will stand."""
+        ...
+
+    def platform_transactions(self) -> Sequence[ChainTransaction]:
+        """Return what `create_platform` submitted."""
+        ...
+
+    def fund(self, account: Address, *, operator: Address, wei: int) -> ChainTransaction:
+        """Submit a gift of gas money from the platform's operator to an issuer's."""
+        ...
+
+    def register_asset(self, asset_id: AssetId, *, registry: Address, controller: Address, operator: Address) -> ChainTransaction:
+        """Submit the registration of an asset id by the platform's operator; `controller` is the issuer's operator."""
+        ...
+
+    def suite_addresses(self, *, factory: Address, owner: Address, salt: bytes) -> Mapping[str, Address]:
+        """Return where the factory will put an issuer's suite, by artifact name."""
+        ...
+
+    def deploy_suite(self, *, factory: Address, operator: Address, salt: bytes) -> ChainTransaction:
+        """Submit the deployment of the issuer's suite; its operator becomes owner and agent."""
+        ...
+
+    def token_address(self, *, factory: Address, compliance: Address, salt: bytes) -> Address:
+        """Return where the factory will put a token."""
+        ...
+
+    def deploy_token(
+        self, terms: SecurityTerms, *, factory: Address, compliance: Address, operator: Address, salt: bytes, rules: bytes
+    ) -> ChainTransaction:
+        """Submit the deployment of a token, paused; `rules` are opaque here and may be empty."""
+        ...
+
+    def link_token(self, asset_id: AssetId, token: Address, *, registry: Address, operator: Address) -> ChainTransaction:
+        """Submit the tie between an asset and the one token that stands for it, by the asset's controller."""
+        ...
+
+    def create_title_deed(self, *, operator: Address, name: str, symbol: str) -> tuple[Address, Sequence[ChainTransaction]]:
+        """Submit the creation and wiring of the issuer's register of titles; return where it will stand."""
+        ...
+
+    def mint_title(
+        self, asset_id: AssetId, *, deed: Address, owner: Address, liens: Sequence[bytes], operator: Address
+    ) -> Sequence[ChainTransaction]:
+        """Submit the one title to an asset, and the liens that hold it; the operator answers for the lienholders."""
+        ...
+
+
+class PlatformUnit(Protocol):
+    """One transaction of the platform itself, without an organisation: its operator's account and its shared contracts."""
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        ...
+
+    @property
+    def transactions(self) -> Transactions:
+        """The platform's transactions."""
+        ...
+
+    @property
+    def suites(self) -> Suites:
+        """Platform contracts and the watch list."""
+        ...
+
+    @property
+    def instruments_chain(self) -> InstrumentsChain:
+        """Contracts; what it submits is the platform's."""
         ...
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from muniment.infra.evm.known_contracts import PostgresKnownContracts
 from muniment.infra.postgres.database import METADATA
 from muniment.infra.sealing import Sealer, WrappedKey
 from muniment.instruments.errors import (
@@ -247,9 +248,7 @@ class PostgresAssets:
         """Destroy the key of one personal value; return whether there was one."""
         erased = self._connection.execute(
             sa.update(PERSONAL_VALUE)
-            .where(
-                PERSONAL_VALUE.c.asset_record_id == asset_record_id, PERSONAL_VALUE.c.name == name, PERSONAL_VALUE.c.erased_at.is_(None)
-            )
+            .where(PERSONAL_VALUE.c.asset_record_id == asset_record_id, PERSONAL_VALUE.c.name == name, PERSONAL_VALUE.c.erased_at.is_(None))
             .values(wrapped_key=None, sealed=None, erased_at=at)
         )
         return erased.rowcount == 1
@@ -339,16 +338,18 @@ class PostgresCapTables:
         rows = []
         for position, (each, value) in enumerate(zip(held, objects, strict=True)):
             object_key = self._sealer.new_key()
-            rows.append({
-                "tenant_id": self._tenant_id,
-                "asset_record_id": asset_record_id,
-                "position": position,
-                "object_type": each.object_type,
-                "object_token": self._token(each.object_type, each.object_id),
-                "commitment": value.commitment,
-                "wrapped_key": object_key,
-                "sealed": _seal(self._sealer, object_key, value, context=_object_context(asset_record_id, position)),
-            })
+            rows.append(
+                {
+                    "tenant_id": self._tenant_id,
+                    "asset_record_id": asset_record_id,
+                    "position": position,
+                    "object_type": each.object_type,
+                    "object_token": self._token(each.object_type, each.object_id),
+                    "commitment": value.commitment,
+                    "wrapped_key": object_key,
+                    "sealed": _seal(self._sealer, object_key, value, context=_object_context(asset_record_id, position)),
+                }
+            )
         self._connection.execute(sa.insert(OCF_OBJECT), rows)
 
     def package(self, asset_record_id: AssetRecordId) -> OcfPackage | None:
@@ -492,20 +493,19 @@ class PostgresSecurities:
 class PostgresSuites:
     """`ports.Suites` in the caller's transaction."""
 
-    def __init__(self, connection: sa.Connection, *, tenant_id: TenantId, chain_id: int) -> None:
+    def __init__(self, connection: sa.Connection, *, tenant_id: TenantId | None, chain_id: int) -> None:
         self._connection = connection
         self._tenant_id = tenant_id
         self._chain_id = chain_id
 
-    def suite(self) -> IssuerSuite | None:
-        """Return the suite of this transaction's issuer, locked until commit."""
-        row = self._connection.execute(
-            sa.select(ISSUER_SUITE).where(ISSUER_SUITE.c.tenant_id == self._tenant_id).with_for_update()
-        ).first()
+    def suite(self, *, lock: bool = False) -> IssuerSuite | None:
+        """Return the suite of this transaction's issuer; with `lock`, nobody else changes it until commit."""
+        query = sa.select(ISSUER_SUITE).where(ISSUER_SUITE.c.tenant_id == self._tenant_id)
+        row = self._connection.execute(query.with_for_update() if lock else query).first()
         if row is None:
             return None
         contracts = {name: Address(address) for name, address in row.contracts.items()}
-        return IssuerSuite(self._tenant_id, row.chain_id, Address(row.operator), contracts, row.state)
+        return IssuerSuite(TenantId(row.tenant_id), row.chain_id, Address(row.operator), contracts, row.state)
 
     def begin(self, suite: IssuerSuite, *, at: dt.datetime) -> None:
         """Keep a suite whose deployment is signed."""
@@ -518,6 +518,12 @@ class PostgresSuites:
                 state="deploying",
                 begun_at=at,
             )
+        )
+
+    def name_contracts(self, contracts: Mapping[str, Address]) -> None:
+        """Write where the suite's contracts will stand."""
+        self._connection.execute(
+            sa.update(ISSUER_SUITE).where(ISSUER_SUITE.c.tenant_id == self._tenant_id).values(contracts=dict(contracts))
         )
 
     def finish(self, *, deployed_block: int) -> None:
@@ -550,18 +556,8 @@ class PostgresSuites:
 
     def watch(self, address: Address, artifact: str, *, deployed_block: int, shared: bool = False) -> None:
         """Put a contract on the follower's list, as this issuer's or (`shared`) as the platform's."""
-        self._connection.execute(
-            sa.text(
-                "INSERT INTO infra.contract (address, tenant_id, artifact, deployed_block)"
-                " VALUES (:address, :tenant_id, :artifact, :deployed_block) ON CONFLICT (address) DO NOTHING"
-            ),
-            {
-                "address": address,
-                "tenant_id": None if shared else self._tenant_id,
-                "artifact": artifact,
-                "deployed_block": deployed_block,
-            },
-        )
+        tenant_id = None if shared else self._tenant_id
+        PostgresKnownContracts(self._connection).add(address, tenant_id=tenant_id, artifact=artifact, deployed_block=deployed_block)
 
     def title(self, asset_record_id: AssetRecordId) -> Title | None:
         """Return an asset's deed."""
@@ -573,9 +569,7 @@ class PostgresSuites:
         values = {"owner": title.owner, "state": title.state, "minted_block": minted_block}
         self._connection.execute(
             upsert(TITLE)
-            .values(
-                asset_record_id=title.asset_record_id, tenant_id=self._tenant_id, token_id=title.token_id, requested_at=at, **values
-            )
+            .values(asset_record_id=title.asset_record_id, tenant_id=self._tenant_id, token_id=title.token_id, requested_at=at, **values)
             .on_conflict_do_update(index_elements=["asset_record_id"], set_=values)
         )
 

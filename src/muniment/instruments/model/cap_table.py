@@ -194,11 +194,15 @@ class _Ledger:
                 return False
         balance = self.open[closing.balance_security_id].shares if closing.balance_security_id else Fraction(0)
         if balance != source.shares - moved:
-            self._note(each, "cap_table.balance_differs", "the balance security does not have the shares that are left", "balance_security_id")
+            self._note(
+                each, "cap_table.balance_differs", "the balance security does not have the shares that are left", "balance_security_id"
+            )
             return False
         results_count = each.object_type in {"TX_STOCK_TRANSFER", "TX_STOCK_REISSUANCE"}
         if results_count and sum(self.open[security_id].shares for security_id in closing.resulting_security_ids) != moved:
-            self._note(each, "cap_table.does_not_add_up", "the resulting securities do not add up to what was moved", "resulting_security_ids")
+            self._note(
+                each, "cap_table.does_not_add_up", "the resulting securities do not add up to what was moved", "resulting_security_ids"
+            )
             return False
         return True
 

@@ -279,9 +279,7 @@ def read_package(files: Mapping[str, bytes]) -> OcfPackage:
     issuer = _issuer(manifest, manifest_path, reading)
     as_of = _day(manifest, "as_of", manifest_path)
     if manifest.get("ocf_version") != OCF_VERSION:
-        reading.warn(
-            "ocf.other_version", f"the package says another version than {OCF_VERSION}", file=manifest_path, field="ocf_version"
-        )
+        reading.warn("ocf.other_version", f"the package says another version than {OCF_VERSION}", file=manifest_path, field="ocf_version")
     objects: list[OcfObject] = []
     reading.ids.add((issuer.object_type, issuer.object_id))
     folder = posixpath.dirname(manifest_path)
@@ -366,7 +364,9 @@ class _Reading:
     def json_object(self, path: str, content: bytes) -> dict[str, Any] | None:
         """Return the JSON object in a file; None, with the defect noted, where there is none."""
         try:
-            value = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_no_repeats, parse_constant=_no_constants, parse_float=_finite)
+            value = json.loads(
+                content.decode("utf-8-sig"), object_pairs_hook=_no_repeats, parse_constant=_no_constants, parse_float=_finite
+            )
         except UnicodeDecodeError:
             self.refuse("ocf.not_utf8", "the file is not UTF-8", file=path)
         except json.JSONDecodeError as error:
@@ -411,10 +411,18 @@ class _Reading:
         object_id = named if isinstance(named, str) else None
         object_type = body.get("object_type")
         if not isinstance(object_type, str) or not is_known_type(object_type):
-            self.refuse("ocf.unknown_object_type", "OCF 1.2.0 has no such object type", file=path, object_id=object_id or here, field="object_type")
+            self.refuse(
+                "ocf.unknown_object_type", "OCF 1.2.0 has no such object type", file=path, object_id=object_id or here, field="object_type"
+            )
             return None
         if _file_kind_of(object_type) is not kind:
-            self.refuse("ocf.wrong_file", f"a {object_type} does not belong into this file", file=path, object_id=object_id or here, field="object_type")
+            self.refuse(
+                "ocf.wrong_file",
+                f"a {object_type} does not belong into this file",
+                file=path,
+                object_id=object_id or here,
+                field="object_type",
+            )
             return None
         flaws = [*_unstorable(body, ""), *flaws_of_object(body)]
         for flaw in flaws:

@@ -152,29 +152,37 @@ country = shaped(r"[A-Z]{2}", "a country in two capital letters")
 subdivision = shaped(r"[A-Z0-9]{1,3}", "a subdivision in up to three capital letters or digits")
 currency = shaped(r"[A-Z]{3}", "a currency in three capital letters")
 md5 = shaped(r"[0-9a-fA-F]{32}", "an MD5 digest")
-telephone = shaped(r"\+[0-9]{1,3}\s[0-9]{2,3}\s[0-9]{2,3}\s[0-9]{4}(\s(ext.|extension)\s[0-9]+)?", "a telephone number such as +1 612 234 2345")
+telephone = shaped(
+    r"\+[0-9]{1,3}\s[0-9]{2,3}\s[0-9]{2,3}\s[0-9]{4}(\s(ext.|extension)\s[0-9]+)?", "a telephone number such as +1 612 234 2345"
+)
 email_address = shaped(r"[^@]*@.*", "an e-mail address")
 
 monetary = nested({"amount": Field(numeric, required=True), "currency": Field(currency, required=True)})
 ratio = nested({"numerator": Field(numeric, required=True), "denominator": Field(numeric, required=True)})
 name_of = nested({"legal_name": Field(text, required=True), "first_name": Field(text), "last_name": Field(text)})
 tax_id = nested({"tax_id": Field(text, required=True), "country": Field(country, required=True)})
-email = nested({
-    "email_type": Field(one_of("PERSONAL", "BUSINESS", "OTHER"), required=True),
-    "email_address": Field(email_address, required=True),
-})
-phone = nested({
-    "phone_type": Field(one_of("HOME", "MOBILE", "BUSINESS", "OTHER"), required=True),
-    "phone_number": Field(telephone, required=True),
-})
-address = nested({
-    "address_type": Field(one_of("LEGAL", "CONTACT", "OTHER"), required=True),
-    "street_suite": Field(text),
-    "city": Field(text),
-    "country_subdivision": Field(subdivision),
-    "country": Field(country, required=True),
-    "postal_code": Field(text),
-})
+email = nested(
+    {
+        "email_type": Field(one_of("PERSONAL", "BUSINESS", "OTHER"), required=True),
+        "email_address": Field(email_address, required=True),
+    }
+)
+phone = nested(
+    {
+        "phone_type": Field(one_of("HOME", "MOBILE", "BUSINESS", "OTHER"), required=True),
+        "phone_number": Field(telephone, required=True),
+    }
+)
+address = nested(
+    {
+        "address_type": Field(one_of("LEGAL", "CONTACT", "OTHER"), required=True),
+        "street_suite": Field(text),
+        "city": Field(text),
+        "country_subdivision": Field(subdivision),
+        "country": Field(country, required=True),
+        "postal_code": Field(text),
+    }
+)
 _CONTACT: Fields = {"phone_numbers": Field(listed(phone)), "emails": Field(listed(email))}
 contact_info = nested({"name": Field(name_of, required=True), **_CONTACT}, needs_one_of=("phone_numbers", "emails"))
 contact_info_without_name = nested(_CONTACT, needs_one_of=("phone_numbers", "emails"))
@@ -182,12 +190,14 @@ exemption = nested({"description": Field(text, required=True), "jurisdiction": F
 share_numbers = nested({"starting_share_number": Field(numeric, required=True), "ending_share_number": Field(numeric, required=True)})
 vesting = nested({"date": Field(date, required=True), "amount": Field(numeric, required=True)})
 authorized = either(one_of("NOT APPLICABLE", "UNLIMITED"), numeric, "a number, UNLIMITED or NOT APPLICABLE")
-ratio_conversion = nested({
-    "type": Field(one_of("RATIO_CONVERSION"), required=True),
-    "conversion_price": Field(monetary, required=True),
-    "ratio": Field(ratio, required=True),
-    "rounding_type": Field(one_of("CEILING", "FLOOR", "NORMAL"), required=True),
-})
+ratio_conversion = nested(
+    {
+        "type": Field(one_of("RATIO_CONVERSION"), required=True),
+        "conversion_price": Field(monetary, required=True),
+        "ratio": Field(ratio, required=True),
+        "rounding_type": Field(one_of("CEILING", "FLOOR", "NORMAL"), required=True),
+    }
+)
 
 _OBJECT: Fields = {
     "id": Field(text, required=True),

@@ -61,10 +61,11 @@ class Vin:
         """What a person should look at, though nothing is refused."""
         if self.check_digit_holds:
             return ()
-        return (
+        warning = (
             f"The check digit of {self.text} does not hold. That rule binds in North America only, so a vehicle from {self.region} may"
-            " carry this number; compare it with the vehicle.",
+            " carry this number; compare it with the vehicle."
         )
+        return (warning,)
 
 
 def parse_vin(text: str, *, field: str = "vin") -> Vin:

@@ -160,7 +160,8 @@ def _check_cap_table(record: dict[str, Any], objects: Sequence[tuple[str, Person
 
 def _compare_names(field: str, expected: set[str], found: set[str], findings: list[Finding]) -> None:
     findings.extend(
-        Finding(f"{field}.{name}", "instruments.part_missing", "the record names it, but it is not stored") for name in sorted(expected - found)
+        Finding(f"{field}.{name}", "instruments.part_missing", "the record names it, but it is not stored")
+        for name in sorted(expected - found)
     )
     findings.extend(
         Finding(f"{field}.{name}", "instruments.part_unknown", "it is stored, but the record does not name it")

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What compliance refuses. That a transfer is not allowed is a value (`units.decisions`), not an error."""
+
+from __future__ import annotations
+
+from muniment.units.errors import MunimentError
+
+
+class RulesInvalid(MunimentError):
+    """A rule that contradicts another, or a limit that no contract can hold."""
+
+    code = "compliance.rules_invalid"
+    message = "The rules cannot be set: {problem}."
+    cure = "Mend the rule named and send all rules again: a new version replaces the last one whole."
+
+
+class RulesInThePast(MunimentError):
+    """Rules that would have applied to transfers that are settled."""
+
+    code = "compliance.rules_in_the_past"
+    message = "Rules cannot take effect at {effective_at}: it is {now}."
+    cure = "Let them take effect now or later."
+
+
+class RulesNotSet(MunimentError):
+    """A security is to open, but nobody has set its rules."""
+
+    code = "compliance.rules_not_set"
+    message = "The security {security_id} has no rules that are in effect."
+    cure = "Set its rules first; an empty list says that there are none."
+
+
+class NotOnChain(MunimentError):
+    """The security has no token yet."""
+
+    code = "compliance.not_on_chain"
+    message = "The security {security_id} has no token on the chain."
+    cure = "Deploy it first."
+
+
+class SuiteMissing(MunimentError):
+    """The issuer has no registries on the chain yet."""
+
+    code = "compliance.suite_missing"
+    message = "This issuer has no identity registry on the chain yet."
+    cure = "Deploy a security first; the registries come with it."
+
+
+class FreezeInvalid(MunimentError):
+    """A freeze of nothing, of more than there is, or without a reason."""
+
+    code = "compliance.freeze_invalid"
+    message = "The freeze cannot be ordered: {problem}."
+    cure = "Look at the wallet's balance and what is frozen of it, and order again."
+
+
+class FreezeNotFound(MunimentError):
+    """No such freeze."""
+
+    code = "compliance.freeze_not_found"
+    message = "There is no freeze {freeze_id} here."
+    cure = "List the freezes of the security and take an id from there."

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""May these shares move from here to there? One decision with every reason, in the order in which the chain would name them.
+
+The order and the codes are those of `check_transfer` in contracts/token/security_token.vy and of `_judge` in
+contracts/compliance/compliance.vy, published in contracts/reasons.json; tests/agreement holds the two against each other.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from muniment.compliance.model.rules import (
+    CountryAllowed,
+    CountryBlocked,
+    HolderCap,
+    MaximumBalancePerInvestor,
+    Rule,
+    SupplyCap,
+)
+from muniment.parties.model import country_name, country_of_number
+from muniment.units.decisions import Allowed, Decision, Reason, Refused
+from muniment.units.errors import instant_text
+from muniment.units.ids import Address
+from muniment.units.shares import show_shares
+
+SUPPLY_MAX = 2**96 - 1
+"""The token keeps its supply in 96 bits."""
+NO_EXPIRY = 2**40 - 1
+"""What the identity registry keeps for an eligibility that does not end; Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class WalletFacts:
+    """What is known of a wallet when the question is asked. Shares in base units; `verified_until` in Unix seconds, exclusive."""
+
+    address: Address
+    balance: int = 0
+    frozen_shares: int = 0
+    is_frozen: bool = False
+    identity: Address | None = None
+    """Whose wallet the identity registry says it is; None for an unknown one."""
+    is_registered: bool = False
+    """False also for a lost wallet that was replaced, which still belongs to its identity."""
+    country: int | None = None
+    verified_until: int = 0
+    elsewhere: int = 0
+    """What the other wallets of the same identity hold."""
+
+    @property
+    def free(self) -> int:
+        """What is held and not frozen."""
+        return self.balance - self.frozen_shares
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFacts:
+    """What is known of the security when the question is asked."""
+
+    is_paused: bool
+    supply: int
+    holders: int
+    decimals: int
+    is_bound: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The question: `sender` None asks about an issue."""
+
+    sender: WalletFacts | None
+    receiver: WalletFacts
+    shares: int
+
+
+def decide(move: Move, token: TokenFacts, rules: Sequence[Rule], *, at: dt.datetime) -> Decision:
+    """Return whether the move is allowed at `at`, or every reason against it, the chain's first."""
+    reasons = (*_token_reasons(move, token), *_identity_reasons(move, at), *_rule_reasons(move, token, rules))
+    if not token.is_bound:
+        # Without its rules the chain asks nothing else of compliance.
+        reasons = (*_token_reasons(move, token), _not_bound())
+    return Refused(reasons) if reasons else Allowed()
+
+
+def _token_reasons(move: Move, token: TokenFacts) -> Iterator[Reason]:
+    """Yield what the token itself says no to: pause, freezes, balance, and for an issue the size of the supply."""
+    if move.sender is None:
+        if move.shares > SUPPLY_MAX - token.supply:
+            yield Reason(
+                "settlement.supply_too_large",
+                "The supply would not fit the token.",
+                facts={"shares": str(move.shares), "supply": str(token.supply), "supply_max": str(SUPPLY_MAX)},
+                cure="Issue less.",
+            )
+        return
+    if token.is_paused:
+        yield Reason("settlement.paused", "Transfers of this security are paused.", cure="Wait until the transfer agent opens it.")
+    if move.sender.is_frozen:
+        yield Reason(
+            "settlement.sender_frozen",
+            "The sender's wallet is frozen.",
+            facts={"address": move.sender.address},
+            cure="The transfer agent can lift the freeze.",
+        )
+    if move.receiver.is_frozen:
+        yield Reason(
+            "settlement.receiver_frozen",
+            "The recipient's wallet is frozen.",
+            facts={"address": move.receiver.address},
+            cure="The transfer agent can lift the freeze.",
+        )
+    if move.shares > move.sender.free:
+        free = show_shares(move.sender.free, decimals=token.decimals)
+        frozen = f"; {show_shares(move.sender.frozen_shares, decimals=token.decimals)} more are frozen" if move.sender.frozen_shares else ""
+        yield Reason(
+            "settlement.insufficient_balance",
+            f"The sender has {free} shares to give, not {show_shares(move.shares, decimals=token.decimals)}{frozen}.",
+            facts={
+                "shares": str(move.shares),
+                "balance": str(move.sender.balance),
+                "frozen": str(move.sender.frozen_shares),
+                "free": str(move.sender.free),
+            },
+            cure=f"Transfer at most {free} shares.",
+        )
+
+
+def _identity_reasons(move: Move, at: dt.datetime) -> Iterator[Reason]:
+    receiver = move.receiver
+    if receiver.is_registered and receiver.verified_until > at.timestamp():
+        return
+    if not receiver.is_registered:
+        sentence = "The recipient's wallet belongs to no verified investor of this issuer."
+        cure = "Onboard and verify the recipient, or choose a wallet of a verified investor."
+        ended_at = None
+    else:
+        ended_at = None if receiver.verified_until == 0 else instant_text(dt.datetime.fromtimestamp(receiver.verified_until, tz=dt.UTC))
+        sentence = (
+            "The recipient's verification was withdrawn." if ended_at is None else f"The recipient's verification ended at {ended_at}."
+        )
+        cure = "Verify the recipient again."
+    yield Reason(
+        "compliance.receiver_not_verified",
+        sentence,
+        rule="identity",
+        citation="ERC-3643: only a wallet of a verified identity may receive",
+        facts={"address": receiver.address, "registered": receiver.is_registered, "verified_until": ended_at},
+        cure=cure,
+    )
+
+
+def _rule_reasons(move: Move, token: TokenFacts, rules: Sequence[Rule]) -> Iterator[Reason]:
+    """Yield the broken rules: countries, supply, then what is counted per investor."""
+    yield from (reason for rule in rules if (reason := _country_reason(rule, move)) is not None)
+    if move.sender is None:
+        yield from (
+            _supply_reason(rule, move, token) for rule in rules if isinstance(rule, SupplyCap) and token.supply + move.shares > rule.shares
+        )
+    if move.shares == 0 or _is_own(move):
+        # Between an investor's own wallets nothing changes that is counted.
+        return
+    held = move.receiver.balance + move.receiver.elsewhere
+    for rule in rules:
+        if isinstance(rule, MaximumBalancePerInvestor) and held + move.shares > rule.shares:
+            yield _maximum_reason(rule, move, held, token)
+    for rule in rules:
+        if isinstance(rule, HolderCap) and held == 0 and not _leaves(move) and token.holders >= rule.holders:
+            yield _holders_reason(rule, token)
+
+
+def _is_own(move: Move) -> bool:
+    if move.sender is None:
+        return False
+    same_identity = move.sender.identity is not None and move.sender.identity == move.receiver.identity
+    return move.sender.address == move.receiver.address or same_identity
+
+
+def _leaves(move: Move) -> bool:
+    """Return whether the sender's investor holds nothing after the move."""
+    return move.sender is not None and move.sender.balance == move.shares and move.sender.elsewhere == 0
+
+
+def _country_reason(rule: Rule, move: Move) -> Reason | None:
+    country = None if move.receiver.country is None else country_of_number(move.receiver.country)
+    shown = "an unknown country" if country is None else country_name(country)
+    match rule:
+        case CountryAllowed() if country not in rule.countries:
+            return Reason(
+                "compliance.country_not_allowed",
+                f"The recipient is of {shown}; this security may be held only in {_countries_shown(rule.countries)}.",
+                rule=rule.rule_id,
+                citation=rule.citation,
+                facts={"country": country, "countries_allowed": list(rule.countries)},
+                cure="Choose a recipient of an allowed country.",
+            )
+        case CountryBlocked() if country in rule.countries:
+            return Reason(
+                "compliance.country_blocked",
+                f"The recipient is of {shown}, where this security may not be held.",
+                rule=rule.rule_id,
+                citation=rule.citation,
+                facts={"country": country, "countries_blocked": list(rule.countries)},
+                cure="Choose a recipient of another country.",
+            )
+        case _:
+            return None
+
+
+def _supply_reason(rule: SupplyCap, move: Move, token: TokenFacts) -> Reason:
+    room = max(0, rule.shares - token.supply)
+    return Reason(
+        "compliance.supply_cap",
+        f"With this issue {show_shares(token.supply + move.shares, decimals=token.decimals)} shares would be outstanding;"
+        f" {show_shares(rule.shares, decimals=token.decimals)} are allowed.",
+        rule=rule.rule_id,
+        citation=rule.citation,
+        facts={"supply": str(token.supply), "shares": str(move.shares), "supply_cap": str(rule.shares)},
+        cure=f"Issue at most {show_shares(room, decimals=token.decimals)} shares." if room else "Raise the cap first.",
+    )
+
+
+def _maximum_reason(rule: MaximumBalancePerInvestor, move: Move, held: int, token: TokenFacts) -> Reason:
+    room = max(0, rule.shares - held)
+    return Reason(
+        "compliance.maximum_balance",
+        f"The recipient would hold {show_shares(held + move.shares, decimals=token.decimals)} shares;"
+        f" an investor may hold at most {show_shares(rule.shares, decimals=token.decimals)}.",
+        rule=rule.rule_id,
+        citation=rule.citation,
+        facts={"balance": str(held), "shares": str(move.shares), "maximum": str(rule.shares)},
+        cure=f"Transfer at most {show_shares(room, decimals=token.decimals)} shares." if room else "The recipient holds the maximum.",
+    )
+
+
+def _holders_reason(rule: HolderCap, token: TokenFacts) -> Reason:
+    return Reason(
+        "compliance.holder_cap",
+        f"{token.holders} investors hold this security; {rule.holders} may.",
+        rule=rule.rule_id,
+        citation=rule.citation,
+        facts={"holders": token.holders, "holder_cap": rule.holders},
+        cure="Transfer to an investor who holds it already.",
+    )
+
+
+def _not_bound() -> Reason:
+    return Reason(
+        "compliance.not_bound",
+        "The security is not tied to its rules on the chain.",
+        cure="Deploy the security through the factory.",
+    )
+
+
+def _countries_shown(countries: Sequence[str]) -> str:
+    return ", ".join(countries) if len(countries) <= 8 else f"{', '.join(countries[:8])} and {len(countries) - 8} more"

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contracts of instruments: platform, suites, tokens, asset registry, deeds. Encodes, submits and asks; decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from eth_hash.auto import keccak
+
+from muniment.infra.evm import contract_artifacts
+from muniment.infra.evm.client import Evm
+from muniment.infra.evm.decoding import checksum
+from muniment.infra.evm.sender import ChainTransaction, Transactions
+from muniment.instruments.model.securities import SecurityTerms
+from muniment.units.ids import Address, AssetId, TenantId
+
+BLUEPRINTS = ("identity_registry", "trusted_issuers_registry", "claim_topics_registry", "compliance", "security_token")
+"""In the order of the factory's constructor."""
+PLATFORM_CONTRACTS = ("security_factory", "asset_registry", "payout", "payment_token")
+PLATFORM_OPERATOR = "operator"
+"""The name under which the operator's account stands beside the platform's contracts."""
+SUITE_CONTRACTS = ("identity_registry", "trusted_issuers_registry", "claim_topics_registry", "compliance")
+"""In the order of the factory's answer."""
+
+PAYMENT_TOKEN_NAME = "Muniment Test Dollar"  # noqa: S105 - a token on a chain, no password
+PAYMENT_TOKEN_SYMBOL = "tUSD"  # noqa: S105
+PAYMENT_TOKEN_DECIMALS = 6
+ZERO_ADDRESS = Address("0x" + "0" * 40)
+
+# Limits with room above what was measured; what is not used is not paid. EIP-7825 caps a transaction at 16,777,216.
+GAS_CREATION = 8_000_000
+GAS_SUITE = 12_000_000
+GAS_TOKEN = 8_000_000
+GAS_CALL = 400_000
+GAS_PAYMENT = 60_000
+
+
+class EvmInstruments:
+    """`ports.InstrumentsChain` over one unit's book of transactions."""
+
+    def __init__(self, evm: Evm, transactions: Transactions, *, tenant_id: TenantId | None, chain_id: int) -> None:
+        """`tenant_id` None: the platform's own unit."""
+        self._evm = evm
+        self._transactions = transactions
+        self._tenant_id = tenant_id
+        self._chain_id = chain_id
+
+    @property
+    def chain_id(self) -> int:
+        """The chain's id."""
+        return self._chain_id
+
+    def is_registered(self, asset_id: AssetId, *, registry: Address) -> bool:
+        """Return whether the asset registry knows the id."""
+        artifact = contract_artifacts.load("asset_registry")
+        answer = self._evm.call(registry, artifact.encode_call("is_registered", _bytes32(asset_id)))
+        return bool(artifact.decode_output("is_registered", answer))
+
+    def balance(self, address: Address) -> int:
+        """Return an account's balance in wei."""
+        return self._evm.balance(address)
+
+    def create_platform(self, operator: Address) -> Mapping[str, Address]:
+        """Submit the creation and wiring of every platform contract by the platform's operator; return where they will stand."""
+        blueprints = tuple(self._blueprint(name, operator) for name in BLUEPRINTS)
+        arguments: dict[str, tuple[object, ...]] = {"security_factory": (blueprints,)}
+        addresses = {name: self._create(name, operator, f"platform.create:{name}", *arguments.get(name, ())) for name in PLATFORM_CONTRACTS}
+        self._call("asset_registry", addresses["asset_registry"], operator, "platform.asset_registry.agent", "addAgent", operator)
+        self._call(
+            "payment_token",
+            addresses["payment_token"],
+            operator,
+            "platform.payment_token.initialize",
+            "initialize",
+            PAYMENT_TOKEN_NAME,
+            PAYMENT_TOKEN_SYMBOL,
+            PAYMENT_TOKEN_DECIMALS,
+        )
+        return addresses
+
+    def platform_transactions(self) -> Sequence[ChainTransaction]:
+        """Return what `create_platform` submitted."""
+        purposes = [
+            *(f"instruments.platform.blueprint:{name}" for name in BLUEPRINTS),
+            *(f"instruments.platform.create:{name}" for name in PLATFORM_CONTRACTS),
+            "instruments.platform.asset_registry.agent",
+            "instruments.platform.payment_token.initialize",
+        ]
+        found = [self._transactions.find(purpose) for purpose in purposes]
+        return [transaction for transaction in found if transaction is not None]
+
+    def fund(self, account: Address, *, operator: Address, wei: int) -> ChainTransaction:
+        """Submit a gift of gas money from the platform's operator to an issuer's."""
+        return self._transactions.submit(
+            tenant_id=self._tenant_id,
+            sender=operator,
+            to=account,
+            data=b"",
+            purpose=f"instruments.fund:{account}",
+            gas_limit=GAS_PAYMENT,
+            value=wei,
+        )
+
+    def register_asset(self, asset_id: AssetId, *, registry: Address, controller: Address, operator: Address) -> ChainTransaction:
+        """Submit the registration of an asset id by the platform's operator; `controller` is the issuer's operator."""
+        return self._call(
+            "asset_registry", registry, operator, f"register_asset:{asset_id}", "register_asset", _bytes32(asset_id), controller
+        )
+
+    def suite_addresses(self, *, factory: Address, owner: Address, salt: bytes) -> Mapping[str, Address]:
+        """Return where the factory will put an issuer's suite, by artifact name."""
+        artifact = contract_artifacts.load("security_factory")
+        answer = self._evm.call(factory, artifact.encode_call("suite_address", owner, salt))
+        return dict(zip(SUITE_CONTRACTS, artifact.decode_output("suite_address", answer), strict=True))
+
+    def deploy_suite(self, *, factory: Address, operator: Address, salt: bytes) -> ChainTransaction:
+        """Submit the deployment of the issuer's suite; its operator becomes owner and agent."""
+        return self._call("security_factory", factory, operator, "deploy_suite", "deploy_suite", salt, [operator], gas_limit=GAS_SUITE)
+
+    def token_address(self, *, factory: Address, compliance: Address, salt: bytes) -> Address:
+        """Return where the factory will put a token."""
+        artifact = contract_artifacts.load("security_factory")
+        answer = self._evm.call(factory, artifact.encode_call("security_address", compliance, salt))
+        return Address(artifact.decode_output("security_address", answer))
+
+    def deploy_token(
+        self, terms: SecurityTerms, *, factory: Address, compliance: Address, operator: Address, salt: bytes, rules: bytes
+    ) -> ChainTransaction:
+        """Submit the deployment of a token, paused; `rules` are opaque here and may be empty."""
+        return self._call(
+            "security_factory",
+            factory,
+            operator,
+            f"deploy_token:{terms.security_id}",
+            "deploy_security",
+            compliance,
+            salt,
+            (terms.name, terms.symbol, terms.decimals, ZERO_ADDRESS),
+            rules,
+            [operator],
+            False,  # noqa: FBT003 - positional, as the contract's argument is
+            gas_limit=GAS_TOKEN,
+        )
+
+    def link_token(self, asset_id: AssetId, token: Address, *, registry: Address, operator: Address) -> ChainTransaction:
+        """Submit the tie between an asset and the one token that stands for it, by the asset's controller."""
+        return self._call("asset_registry", registry, operator, f"link_token:{asset_id}", "link_token", _bytes32(asset_id), token)
+
+    def create_title_deed(self, *, operator: Address, name: str, symbol: str) -> tuple[Address, Sequence[ChainTransaction]]:
+        """Submit the creation and wiring of the issuer's register of titles; return where it will stand."""
+        deed = self._create("title_deed", operator, "title_deed.create")
+        # No identity registry: title to a car or a painting may pass to somebody who holds no securities of this issuer.
+        wired = self._call("title_deed", deed, operator, "title_deed.initialize", "initialize", ZERO_ADDRESS, name, symbol)
+        agent = self._call("title_deed", deed, operator, "title_deed.agent", "addAgent", operator)
+        created = self._transactions.find("instruments.title_deed.create")
+        assert created is not None, "it was submitted above"
+        return deed, (created, wired, agent)
+
+    def mint_title(
+        self, asset_id: AssetId, *, deed: Address, owner: Address, liens: Sequence[bytes], operator: Address
+    ) -> Sequence[ChainTransaction]:
+        """Submit the one title to an asset, and the liens that hold it; the operator answers for the lienholders."""
+        minted = self._call("title_deed", deed, operator, f"mint_title:{asset_id}", "mint", owner, _bytes32(asset_id), "")
+        token_id = int(asset_id, 16)
+        return [
+            minted,
+            *(
+                self._call("title_deed", deed, operator, f"place_lien:{asset_id}:{lien.hex()}", "place_lien", token_id, lien, operator)
+                for lien in liens
+            ),
+        ]
+
+    def _blueprint(self, name: str, operator: Address) -> tuple[Address, bytes]:
+        artifact = contract_artifacts.load(name)
+        created = self._submit(None, operator, f"platform.blueprint:{name}", artifact.encode_blueprint_deployment(), GAS_CREATION)
+        return created_address(operator, created.nonce), artifact.init_code_hash
+
+    def _create(self, name: str, operator: Address, purpose: str, *arguments: object) -> Address:
+        data = contract_artifacts.load(name).encode_deployment(*arguments)
+        created = self._submit(None, operator, purpose, data, GAS_CREATION)
+        return created_address(operator, created.nonce)
+
+    def _call(
+        self, artifact: str, to: Address, sender: Address, purpose: str, function: str, *arguments: object, gas_limit: int = GAS_CALL
+    ) -> ChainTransaction:
+        data = contract_artifacts.load(artifact).encode_call(function, *arguments)
+        return self._submit(to, sender, purpose, data, gas_limit)
+
+    def _submit(self, to: Address | None, sender: Address, purpose: str, data: bytes, gas_limit: int) -> ChainTransaction:
+        return self._transactions.submit(
+            tenant_id=self._tenant_id, sender=sender, to=to, data=data, purpose=f"instruments.{purpose}", gas_limit=gas_limit
+        )
+
+
+def created_address(sender: Address, nonce: int) -> Address:
+    """Return where a contract that `sender` creates with `nonce` will stand: keccak256 of the RLP of both (Yellow Paper, 7)."""
+    number = b"" if nonce == 0 else nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
+    encoded = number if len(number) == 1 and number[0] < 0x80 else bytes([0x80 + len(number)]) + number
+    body = b"\x94" + bytes.fromhex(sender[2:]) + encoded
+    return checksum(keccak(bytes([0xC0 + len(body)]) + body)[12:])
+
+
+def _bytes32(asset_id: AssetId) -> bytes:
+    return bytes.fromhex(asset_id.removeprefix("0x"))

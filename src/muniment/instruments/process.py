@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The long use cases of instruments, top to bottom: the platform, an issuer's account and suite, assets, deeds, tokens. Each may run again.
+
+What a step submits is unique by its purpose, so running again after a crash sends nothing twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+import rfc8785
+from eth_hash.auto import keccak
+
+from muniment.access.model import system_actor
+from muniment.infra.crashpoints import crashpoint
+from muniment.infra.evm.sender import ChainTransaction, TransactionState
+from muniment.infra.jobs import Done, ProcessOutcome, Waiting
+from muniment.instruments.errors import DeploymentFailed, PlatformMissing
+from muniment.instruments.events import SecurityDeployed, TitleMinted
+from muniment.instruments.model.securities import DeployingSecurity, DraftedSecurity, begin_deployment, finish_deployment
+from muniment.instruments.ports import InstrumentsUnit, IssuerSuite, PlatformUnit, StoredAsset, Title
+from muniment.units.ids import Address, AssetRecordId, SecurityId
+
+Units = Callable[[], AbstractContextManager[InstrumentsUnit]]
+PlatformUnits = Callable[[], AbstractContextManager[PlatformUnit]]
+
+GRANT_WEI = 10**18
+"""What an issuer's new account gets from the platform's operator to pay for gas."""
+GRANT_WEI_MIN = 10**17
+"""An account that has this much already is given nothing."""
+
+DEED_NAME = "Title deeds"
+DEED_SYMBOL = "DEED"
+PLATFORM_ARTIFACTS = ("security_factory", "asset_registry", "payout", "payment_token")
+
+
+def deploy_platform(operator: Address, *, platform: PlatformUnits) -> ProcessOutcome:
+    """Put the shared contracts on the chain, once: factory and its blueprints, asset registry, payout, a test payment token.
+
+    `operator` is an account of the keystore with gas money; it owns the asset registry and the payment token.
+    """
+    with platform() as unit:
+        if set(PLATFORM_ARTIFACTS) <= unit.suites.platform_contracts().keys():
+            return Done()
+        addresses = unit.instruments_chain.create_platform(operator)
+    crashpoint("instruments.after_platform_signed")
+    with platform() as unit:
+        transactions = unit.instruments_chain.platform_transactions()
+        if not _are_final(transactions):
+            return Waiting("the platform's contracts", "instruments.platform")
+        now = unit.clock.now()
+        block = min(_block(transaction) for transaction in transactions)
+        for name, address in addresses.items():
+            unit.suites.watch(address, name, deployed_block=block, shared=True)
+            unit.suites.add_platform(name, address, deployed_block=block, at=now)
+        unit.suites.add_platform("operator", operator, deployed_block=block, at=now)
+    return Done()
+
+
+def register_asset(
+    asset_record_id: AssetRecordId, *, title_owner: Address | None, units: Units, platform: PlatformUnits, grant_wei: int = GRANT_WEI
+) -> ProcessOutcome:
+    """Put an asset's id into the registry and, where an owner is named, the asset's deed into the owner's wallet."""
+    waiting = _prepare_issuer(units=units, platform=platform, grant_wei=grant_wei)
+    if waiting is not None:
+        return waiting
+    waiting = _register(asset_record_id, units=units, platform=platform)
+    if waiting is not None:
+        return waiting
+    return Done() if title_owner is None else _mint_title(asset_record_id, title_owner, units=units)
+
+
+def deploy_security(
+    security_id: SecurityId, *, units: Units, platform: PlatformUnits, rules: bytes = b"", grant_wei: int = GRANT_WEI
+) -> ProcessOutcome:
+    """Put a drafted security's token on the chain, paused, at the address foretold; the issuer's suite with it, the first time.
+
+    `rules` are what the compliance contract takes when the token is bound; instruments does not read them.
+    """
+    with units() as unit:
+        security = unit.securities.get(security_id)
+        asset_record_id = security.terms.asset_record_id
+    if not isinstance(security, DraftedSecurity | DeployingSecurity):
+        return Done()
+    waiting = _prepare_issuer(units=units, platform=platform, grant_wei=grant_wei) or _register(
+        asset_record_id, units=units, platform=platform
+    )
+    if waiting is not None:
+        return waiting
+    with units() as unit:
+        _submit_suite(unit)
+        _submit_token(security_id, rules, unit)
+    crashpoint("instruments.after_token_signed")
+    with units() as unit:
+        if not _finish_suite(unit):
+            return Waiting("the issuer's suite", "instruments.deploy_suite")
+        if not _finish_token(security_id, unit):
+            return Waiting("the token", f"instruments.deploy_token:{security_id}")
+    return Done()
+
+
+def _prepare_issuer(*, units: Units, platform: PlatformUnits, grant_wei: int) -> Waiting | None:
+    """Give the issuer an account on the chain, with gas money."""
+    with units() as unit:
+        suite = unit.suites.suite()
+        if suite is None:
+            suite = IssuerSuite(unit.tenant_id, unit.instruments_chain.chain_id, unit.keys.create(unit.tenant_id), {}, "deploying")
+            unit.suites.begin(suite, at=unit.clock.now())
+    with platform() as unit:
+        purpose = f"instruments.fund:{suite.operator}"
+        gift = unit.transactions.find(purpose)
+        if gift is None and unit.instruments_chain.balance(suite.operator) < GRANT_WEI_MIN:
+            gift = unit.instruments_chain.fund(suite.operator, operator=_operator(unit), wei=grant_wei)
+    return None if gift is None or _is_mined(gift) else Waiting("gas money for the issuer's account", purpose)
+
+
+def _register(asset_record_id: AssetRecordId, *, units: Units, platform: PlatformUnits) -> Waiting | None:
+    """Put the asset's id into the registry; the issuer's operator controls it there."""
+    with units() as unit:
+        asset, suite = unit.assets.get(asset_record_id), _suite(unit)
+        if unit.instruments_chain.is_registered(asset.asset_id, registry=unit.suites.platform("asset_registry")):
+            return None
+    with platform() as unit:
+        registered = unit.instruments_chain.register_asset(
+            asset.asset_id, registry=unit.suites.platform("asset_registry"), controller=suite.operator, operator=_operator(unit)
+        )
+    return None if _is_mined(registered) else Waiting("the asset's registration", f"instruments.register_asset:{asset.asset_id}")
+
+
+def _mint_title(asset_record_id: AssetRecordId, owner: Address, *, units: Units) -> ProcessOutcome:
+    """Mint the asset's deed, held by its open liens; the issuer's register of titles with it, the first time."""
+    with units() as unit:
+        known = unit.suites.title(asset_record_id)
+        if known is not None and known.state == "minted":
+            return Done()
+        asset, suite = unit.assets.get(asset_record_id), _suite(unit)
+        deed, created = unit.instruments_chain.create_title_deed(operator=suite.operator, name=DEED_NAME, symbol=DEED_SYMBOL)
+        minted = unit.instruments_chain.mint_title(
+            asset.asset_id, deed=deed, owner=owner, liens=_open_liens(asset), operator=suite.operator
+        )
+        title = Title(asset_record_id, int(asset.asset_id, 16), owner, "requested")
+        if known is None:
+            unit.suites.save_title(title, minted_block=None, at=unit.clock.now())
+    crashpoint("instruments.after_title_signed")
+    with units() as unit:
+        if not _are_final([*created, *minted]):
+            return Waiting("the deed", f"instruments.mint_title:{asset.asset_id}")
+        unit.suites.watch(deed, "title_deed", deployed_block=_block(created[0]))
+        unit.suites.save_title(replace(title, state="minted"), minted_block=_block(minted[0]), at=unit.clock.now())
+        unit.outbox.record(
+            TitleMinted(
+                asset_record_id=str(asset_record_id),
+                asset_id=asset.asset_id,
+                deed_address=deed,
+                token_id=str(title.token_id),
+                owner=owner,
+            )
+        )
+        unit.audit.record(
+            system_actor(unit.tenant_id),
+            "instruments.mint_title",
+            f"asset/{asset.asset_id}",
+            {"deed": deed, "owner": owner, "transaction": minted[0].hash},
+        )
+    return Done()
+
+
+def _submit_suite(unit: InstrumentsUnit) -> None:
+    suite = _suite(unit, lock=True)
+    if suite.state == "deployed" or suite.contracts:
+        return
+    factory = unit.suites.platform("security_factory")
+    salt = keccak(b"muniment.suite:" + unit.tenant_id.bytes)
+    contracts = unit.instruments_chain.suite_addresses(factory=factory, owner=suite.operator, salt=salt)
+    unit.instruments_chain.deploy_suite(factory=factory, operator=suite.operator, salt=salt)
+    unit.suites.name_contracts(contracts)
+
+
+def _submit_token(security_id: SecurityId, rules: bytes, unit: InstrumentsUnit) -> None:
+    security = unit.securities.get(security_id, lock=True)
+    if not isinstance(security, DraftedSecurity):
+        return
+    suite, chain = _suite(unit), unit.instruments_chain
+    factory, compliance = unit.suites.platform("security_factory"), suite.contract("compliance")
+    salt = keccak(b"muniment.security:" + security_id.bytes)
+    token = chain.token_address(factory=factory, compliance=compliance, salt=salt)
+    chain.deploy_token(security.terms, factory=factory, compliance=compliance, operator=suite.operator, salt=salt, rules=rules)
+    siblings = unit.securities.of_asset(security.terms.asset_record_id)
+    if len(siblings) == 1:
+        # The registry ties an asset to one token; a company's classes are several, so none of them stands for the whole.
+        asset = unit.assets.get(security.terms.asset_record_id)
+        chain.link_token(asset.asset_id, token, registry=unit.suites.platform("asset_registry"), operator=suite.operator)
+    unit.securities.save(begin_deployment(security, token), at=unit.clock.now())
+
+
+def _finish_suite(unit: InstrumentsUnit) -> bool:
+    suite = _suite(unit, lock=True)
+    if suite.state == "deployed":
+        return True
+    transaction = unit.transactions.find("instruments.deploy_suite")
+    if transaction is None or not _are_final([transaction]):
+        return False
+    block = _block(transaction)
+    for name, address in suite.contracts.items():
+        unit.suites.watch(address, name, deployed_block=block)
+    unit.suites.finish(deployed_block=block)
+    return True
+
+
+def _finish_token(security_id: SecurityId, unit: InstrumentsUnit) -> bool:
+    security = unit.securities.get(security_id, lock=True)
+    if not isinstance(security, DeployingSecurity):
+        return True
+    transaction = unit.transactions.find(f"instruments.deploy_token:{security_id}")
+    if transaction is None or not _are_final([transaction]):
+        return False
+    deployed = finish_deployment(security, _block(transaction))
+    unit.securities.save(deployed, at=unit.clock.now())
+    unit.suites.watch(deployed.token_address, "security_token", deployed_block=deployed.deployed_block)
+    unit.outbox.record(
+        SecurityDeployed(security_id=str(security_id), token_address=deployed.token_address, block_number=deployed.deployed_block)
+    )
+    unit.audit.record(
+        system_actor(unit.tenant_id),
+        "instruments.deploy_security",
+        f"security/{security_id}",
+        {"token": deployed.token_address, "transaction": transaction.hash, "block": deployed.deployed_block},
+    )
+    return True
+
+
+def _operator(unit: PlatformUnit) -> Address:
+    return unit.suites.platform("operator")
+
+
+def _suite(unit: InstrumentsUnit, *, lock: bool = False) -> IssuerSuite:
+    suite = unit.suites.suite(lock=lock)
+    if suite is None:
+        raise PlatformMissing(name="issuer account", chain_id=unit.instruments_chain.chain_id)
+    return suite
+
+
+def _open_liens(asset: StoredAsset) -> list[bytes]:
+    """Return the ids of the liens that are not released: keccak256 of each lien's canonical JSON."""
+    liens = json.loads(asset.canonical_json)["asset"].get("liens", [])
+    return [keccak(rfc8785.dumps(lien)) for lien in liens if "released_date" not in lien]
+
+
+def _are_final(transactions: Sequence[ChainTransaction]) -> bool:
+    """Return whether all are final and good; a refusal by the chain stops the process for somebody to look at."""
+    return all(_is_good(transaction, {TransactionState.FINAL}) for transaction in transactions)
+
+
+def _is_mined(transaction: ChainTransaction) -> bool:
+    """Return whether it is in a block: enough for the next step to be sent, since a re-org would order both anew by their nonces."""
+    return _is_good(transaction, {TransactionState.MINED, TransactionState.FINAL})
+
+
+def _is_good(transaction: ChainTransaction, states: set[TransactionState]) -> bool:
+    if transaction.state is TransactionState.REVERTED:
+        raise DeploymentFailed(purpose=transaction.purpose, reason=transaction.revert_reason or "no reason given")
+    return transaction.state in states
+
+
+def _block(transaction: ChainTransaction) -> int:
+    assert transaction.block_number is not None, "a final transaction is in a block"
+    return transaction.block_number
