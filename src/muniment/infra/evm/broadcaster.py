@@ -106,6 +106,7 @@ class Broadcaster:
         self._seen_head: dict[Address, bytes] = {}
         self._foreign_sightings: dict[ChainTransactionId, int] = defaultdict(int)
         self._blocked: set[Address] = set()
+        self._signed_again: set[ChainTransactionId] = set()
 
     def guard_nonces(self) -> None:
         """Refuse to go on when the chain has seen a nonce that our book has not given out: somebody else uses the key.
@@ -152,6 +153,7 @@ class Broadcaster:
                 sa.text("SELECT pg_try_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"muniment.sender:{sender}"}
             ).scalar():
                 return 0
+            self._signed_again.clear()
             transactions = _open_transactions(connection, sender)
             changed = self._broadcast_due(connection, transactions)
             # What was signed a moment ago cannot be in a block that was read before.
@@ -266,6 +268,7 @@ class Broadcaster:
             sa.text("UPDATE infra.chain_transaction SET hash = :hash, raw = :raw, broadcast_at = NULL WHERE chain_transaction_id = :id"),
             {"hash": signed.hash, "raw": signed.raw, "id": transaction.id},
         )
+        self._signed_again.add(transaction.id)
         _log.info("sender.signed_again", transaction_id=str(transaction.id), form=kind, max_fee_wei=fees.max_fee)
 
     # Watching.
@@ -389,7 +392,7 @@ class Broadcaster:
     def _replace_if_stuck(self, connection: sa.Connection, transaction: OpenTransaction) -> None:
         if transaction.state is not TransactionState.SENT or transaction.broadcast_at is None:
             return
-        if self._foreign_sightings.get(transaction.id, 0):
+        if transaction.id in self._signed_again or self._foreign_sightings.get(transaction.id, 0):
             return
         if self._clock.now() - max(transaction.newest_signed_at, transaction.sent_at or transaction.newest_signed_at) > self._stuck_after:
             self._replace(connection, transaction)
