@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import csv
 import io
 import json
 import re
@@ -406,6 +407,27 @@ def decisions_are_listed(tree: Tree) -> Iterator[str]:
         for heading in ("## Context", "## Decision", "## Reasons", "## Price", "## What would change it"):
             if heading not in file.lines:
                 yield f"{file.path}: no `{heading}`"
+
+
+CHECKLIST = "docs/asvs.csv"
+
+
+def security_checklist_names_tests(tree: Tree) -> Iterator[str]:
+    """Each line of the OWASP ASVS 5.0 checklist names a test that exists."""
+    if not tree.has(CHECKLIST):
+        return
+    tests = {
+        f"{file.path}::{node.name}"
+        for file in tree.python("tests")
+        for node in file.nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    rows = csv.DictReader(io.StringIO((tree.root / CHECKLIST).read_text(encoding="utf-8")))
+    for number, row in enumerate(rows, start=2):
+        if not re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", row["requirement"] or ""):
+            yield f"{CHECKLIST}:{number}: {row['requirement']} is no requirement's number"
+        if row["test"] not in tests:
+            yield f"{CHECKLIST}:{number}: no test {row['test']}"
 
 
 GROUND_PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "LICENSE", "docs/glossary.md")

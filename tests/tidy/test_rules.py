@@ -13,6 +13,7 @@ from tests.tidy.tree import REPOSITORY, Tree
 OURS = Tree(REPOSITORY)
 PYTHON = f'# {rules.LICENCE}\n"""What lives here."""\n'
 DECISION = "# A\n\n## Context\n\n## Decision\n\n## Reasons\n\n## Price\n\n## What would change it\n"
+CHECKLIST = "requirement,level,gist,test\n"
 INDEX = "[A](0001-a.md)\n"
 
 RULES: tuple[rules.Rule, ...] = (
@@ -37,6 +38,7 @@ RULES: tuple[rules.Rule, ...] = (
     rules.pages_obey_the_content_security_policy,
     rules.links_resolve,
     rules.decisions_are_listed,
+    rules.security_checklist_names_tests,
     rules.ground_pages_are_there,
 )
 
@@ -107,6 +109,8 @@ OFFENCES: tuple[tuple[rules.Rule, str, str], ...] = (
     (rules.pages_obey_the_content_security_policy, "src/e.html", "<style>p {}</style>"),
     (rules.links_resolve, "docs/a.md", "[there](missing.md)\n"),
     (rules.links_resolve, "docs/b.md", "# One\n\n[there](#two)\n"),
+    (rules.security_checklist_names_tests, "docs/asvs.csv", CHECKLIST + "2.2.1,1,a gist,tests/test_missing.py::test_a\n"),
+    (rules.security_checklist_names_tests, "docs/asvs.csv", CHECKLIST + "V2,1,a gist,tests/test_good.py::test_a\n"),
     (rules.decisions_are_listed, "docs/decisions/0002-b.md", DECISION),
     (rules.decisions_are_listed, "docs/decisions/about-b.md", DECISION),
     (rules.decisions_are_listed, "docs/decisions/0001-b.md", DECISION),
@@ -135,6 +139,8 @@ def tidy_tree(tmp_path: Path) -> Path:
         "contracts/token/token.vy": f'# {rules.LICENCE}\n"""A."""\nfrom ethereum.ercs import IERC20\nfrom access import ownership\n',
         "run.sh": f"#!/bin/sh\n# {rules.LICENCE}\n",
         "requirements.lock": "rich==15.0.0 \\\n    --hash=sha256:00\n    # via muniment\n",
+        "tests/test_good.py": PYTHON + "def test_a(): ...\n",
+        "docs/asvs.csv": CHECKLIST + "2.2.1,1,a gist,tests/test_good.py::test_a\n",
         "docs/decisions/README.md": INDEX,
         "docs/decisions/0001-a.md": DECISION,
         **dict.fromkeys(rules.GROUND_PAGES, "# Page\n"),
