@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.units.instants import NotADate, NotAnInstant, instant_text, parse_date, parse_instant
+from muniment.units.instants import NotADate, NotAnInstant, instant_text, parse_date, parse_instant, unix_seconds
 
 ZONES = st.timedeltas(dt.timedelta(hours=-23), dt.timedelta(hours=23)).map(
     lambda offset: dt.timezone(dt.timedelta(minutes=offset // dt.timedelta(minutes=1)))
@@ -77,3 +77,9 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert parse_instant(text).tzinfo is dt.UTC
     with suppress(NotADate):
         assert parse_date(text).isoformat() == text
+
+
+@given(INSTANTS)
+def test_unix_seconds_are_the_second_in_which_the_instant_lies(instant: dt.datetime) -> None:
+    began = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=unix_seconds(instant))
+    assert dt.timedelta(0) <= instant - began < dt.timedelta(seconds=1)

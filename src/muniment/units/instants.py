@@ -8,11 +8,14 @@ import re
 
 from muniment.units.errors import MunimentError, Place, instant_text
 
-__all__ = ["NotADate", "NotAnInstant", "instant_text", "parse_date", "parse_instant"]
+__all__ = ["NotADate", "NotAnInstant", "instant_text", "parse_date", "parse_instant", "unix_seconds"]
 
 # RFC 3339, 5.6, to the microsecond that PostgreSQL keeps. `fromisoformat` also takes week dates, compact forms and commas.
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+_UNIX_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class NotAnInstant(MunimentError):
@@ -50,3 +53,8 @@ def parse_date(text: str, *, field: str = "date") -> dt.date:
         return dt.date.fromisoformat(text)
     except ValueError:
         raise NotADate(text=text, place=Place(field=field)) from None
+
+
+def unix_seconds(instant: dt.datetime) -> int:
+    """Return the whole seconds since 1970 as the chain counts them; a fraction goes to the second before, never through a float."""
+    return (instant - _UNIX_EPOCH) // dt.timedelta(seconds=1)
