@@ -33,7 +33,7 @@ LICENCE_LINE = {
 }
 SOURCES = frozenset(LICENCE_LINE)
 
-VAGUE_NAMES = frozenset(["service", "services", "util", "utils", "helper", "helpers", "common", "base", "manager", "managers", "misc"])
+VAGUE_NAMES = frozenset(["service", "util", "utils", "helper", "helpers", "common", "base", "manager", "managers", "misc"])
 
 CONTEXTS = (
     "access",
