@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -184,7 +185,9 @@ def _check_credentials(email: str, password: str, *, source: str, at: dt.datetim
     held = {kind: unit.sign_in_attempts.hold(kind, subject, at=at) for kind, subject in _subjects(account, source)}
     pauses = [attempts.blocked_until for attempts in held.values() if attempts.blocked_until is not None and attempts.is_blocked(at)]
     if pauses:
-        return SignInRefused(TooManyAttempts(blocked_until=max(pauses)))
+        blocked_until = max(pauses)
+        seconds = math.ceil((blocked_until - at).total_seconds())
+        return SignInRefused(TooManyAttempts(blocked_until=blocked_until, retry_after_seconds=seconds))
     user = unit.users.by_email(account)
     known = user.password_hash if user is not None else None
     # The hash is computed in every case: the time tells nothing about whether the user exists.
