@@ -59,7 +59,7 @@ def test_an_unknown_key_in_the_file_is_refused_with_its_place(tmp_path: Path) ->
 def test_an_unknown_variable_is_refused_but_other_programs_variables_are_not() -> None:
     with pytest.raises(UnknownSetting):
         read_configuration({"MUNIMENT_API_PROT": "1"})
-    read_configuration({"PATH": "/bin", "MUNIMENT_TESTDATA": "x", "MUNIMENT_SECRET_MASTER_KEY": "y", "MUNIMENT_CRASHPOINT": "z"})
+    read_configuration({"PATH": "/bin", "MUNIMENT_TESTDATA": "x", "MUNIMENT_MASTER_KEY": "y", "MUNIMENT_CRASHPOINT": "z"})
 
 
 @pytest.mark.parametrize(
@@ -153,10 +153,11 @@ def test_a_child_reads_the_same_configuration_from_the_environment_it_is_given(
 
 
 def test_services_mark_only_what_was_not_given_as_embedded_or_local() -> None:
-    own = Configuration(home=Path("/x")).with_services(database_url="postgresql://a", chain_rpc_url="http://b")
+    own = Configuration(home=Path("/x")).with_database("postgresql://a").with_chain("http://b")
     assert (own.database_is_embedded, own.chain_is_local) == (True, True)
+    assert own.with_database("postgresql://c").database_is_embedded
     given_ones = Configuration(home=Path("/x"), database_url="postgresql://a", chain_rpc_url="http://b")
-    external = given_ones.with_services(database_url="postgresql://a", chain_rpc_url="http://b")
+    external = given_ones.with_database("postgresql://a").with_chain("http://b")
     assert (external.database_is_embedded, external.chain_is_local) == (False, False)
 
 
@@ -183,4 +184,4 @@ def test_an_exposed_or_missing_secret_is_refused_and_the_environment_wins(tmp_pa
     (configuration.secrets_folder / "master_key").chmod(0o644)
     with pytest.raises(SecretExposed):
         read_secret(configuration, "master_key", environment={})
-    assert read_secret(configuration, "master_key", environment={"MUNIMENT_SECRET_MASTER_KEY": "ab"}) == "ab"
+    assert read_secret(configuration, "master_key", environment={"MUNIMENT_MASTER_KEY": "ab"}) == "ab"

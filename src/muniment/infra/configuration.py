@@ -111,15 +111,17 @@ class Configuration:
         """The address to migrate with."""
         return self.database_owner_url or self.database_url
 
-    def with_services(self, *, database_url: str, chain_rpc_url: str) -> Configuration:
-        """Return the configuration with the addresses of running services; what was None is marked as embedded or local."""
-        return dataclasses.replace(
-            self,
-            database_url=database_url,
-            chain_rpc_url=chain_rpc_url,
-            database_is_embedded=self.database_is_embedded or self.database_url is None,
-            chain_is_local=self.chain_is_local or self.chain_rpc_url is None,
-        )
+    def with_database(self, url: str) -> Configuration:
+        """Return the configuration with the running database's address, marked as embedded when none was given."""
+        return dataclasses.replace(self, database_url=url, database_is_embedded=self.database_is_embedded or self.database_url is None)
+
+    def with_chain(self, rpc_url: str) -> Configuration:
+        """Return the configuration with the running chain's address, marked as local when none was given."""
+        return dataclasses.replace(self, chain_rpc_url=rpc_url, chain_is_local=self.chain_is_local or self.chain_rpc_url is None)
+
+    def with_port(self, api_port: int) -> Configuration:
+        """Return the configuration with the API's port."""
+        return dataclasses.replace(self, api_port=api_port)
 
     def to_environment(self) -> dict[str, str]:
         """Return the variables from which `read_configuration` makes this same object; secret values travel only this way."""
@@ -237,7 +239,9 @@ SETTINGS = (
 # Set by the supervisor for its children only; a person who wrote them into the file would disarm a check.
 _NOT_IN_FILE = {"database_is_embedded", "chain_is_local"}
 # Variables that start with MUNIMENT_ and are no settings: tests, crash points and the values of secrets.
-_FREE_PREFIXES = ("MUNIMENT_TEST", "MUNIMENT_CRASH", "MUNIMENT_SECRET_")
+_FREE_PREFIXES = ("MUNIMENT_TEST", "MUNIMENT_CRASH")
+SECRETS = ("master_key",)
+"""The secrets that exist: files below `secrets`, or variables such as MUNIMENT_MASTER_KEY."""
 
 
 def read_configuration(environment: Mapping[str, str] | None = None, *, home: Path | None = None) -> Configuration:
@@ -295,7 +299,7 @@ def _parsed(setting: Setting, value: Any, *, place: Place) -> Any:
 
 
 def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
-    known = {setting.variable for setting in SETTINGS} | {"MUNIMENT_HOME"}
+    known = {setting.variable for setting in SETTINGS} | {"MUNIMENT_HOME"} | {secret_variable(name) for name in SECRETS}
     for variable in sorted(environment):
         if variable.startswith("MUNIMENT_") and variable not in known and not variable.startswith(_FREE_PREFIXES):
             raise UnknownSetting(name=variable, known=", ".join(sorted(known)), place=Place(file="environment", field=variable))
@@ -317,10 +321,16 @@ def read_secret_file(path: Path) -> str:
         raise BadConfigurationFile(path=path, reason=str(error), place=Place(file=str(path))) from error
 
 
+def secret_variable(name: str) -> str:
+    """Return the variable that may hold the secret `name`: `master_key` is MUNIMENT_MASTER_KEY."""
+    return f"MUNIMENT_{name.upper()}"
+
+
 def read_secret(configuration: Configuration, name: str, *, environment: Mapping[str, str] | None = None) -> str:
-    """Return the secret `name`: MUNIMENT_SECRET_<NAME> of the environment, else the file `secrets/<name>` of the home."""
+    """Return the secret `name` of `SECRETS`: from its variable, else from the file `secrets/<name>` of the home."""
+    assert name in SECRETS, f"{name} is not listed in SECRETS"
     environment = os.environ if environment is None else environment
-    variable = f"MUNIMENT_SECRET_{name.upper()}"
+    variable = secret_variable(name)
     if environment.get(variable):
         return environment[variable]
     path = configuration.secrets_folder / name
@@ -333,7 +343,7 @@ def ensure_secret(configuration: Configuration, name: str, *, environment: Mappi
     """Return the secret `name`, first making a random one of 32 bytes (hex) where none exists; two at once agree on one."""
     environment = os.environ if environment is None else environment
     path = configuration.secrets_folder / name
-    if not environment.get(f"MUNIMENT_SECRET_{name.upper()}") and not path.exists():
+    if not environment.get(secret_variable(name)) and not path.exists():
         configuration.secrets_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # A reader must never meet a half-written secret, and a second writer must not replace the first one's.
         draft = path.with_name(f".{name}.{secrets.token_hex(8)}")

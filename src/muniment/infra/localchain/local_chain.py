@@ -104,7 +104,11 @@ class LocalChain:
             if time.monotonic() > deadline:
                 raise Unreachable("chain", detail="another process holds its lock", retry=True)
             time.sleep(POLL_SECONDS)
-        self._wait_ready(deadline)
+        try:
+            self._wait_ready(deadline)
+        except BaseException:
+            self.stop()
+            raise
         return self.url
 
     def stop(self) -> None:
@@ -144,13 +148,10 @@ class LocalChain:
                 if state.state == "ready":
                     return
                 if state.state == "failed":
-                    self.stop()
                     raise _failure_of(state)
             if not self.is_running() or (self._child is not None and self._child.poll() is not None):
-                self.stop()
                 raise Unreachable("chain", detail=f"its process ended; see {self._configuration.log_file}", retry=True)
             if time.monotonic() > deadline:
-                self.stop()
                 raise Unreachable("chain", detail=f"not ready after {START_SECONDS_MAX:.0f} s", retry=True)
             time.sleep(POLL_SECONDS)
 
