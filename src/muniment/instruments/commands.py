@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The use cases of instruments, one transaction each: tokenise, draft, deploy, keep documents, forget. What takes longer is in `process`."""
+"""The use cases of instruments, one transaction each: tokenise, draft, deploy, keep documents, forget. What is long is in `process`."""
 
 from __future__ import annotations
 

@@ -18,10 +18,11 @@ from muniment.compliance.model.rules import (
     MaximumBalancePerInvestor,
     Rule,
     SupplyCap,
+    compile_rules,
 )
 from muniment.parties.model import country_name, country_of_number
 from muniment.units.decisions import Allowed, Decision, Reason, Refused
-from muniment.units.errors import instant_text
+from muniment.units.errors import MunimentError, instant_text
 from muniment.units.ids import Address
 from muniment.units.shares import show_shares
 
@@ -182,29 +183,40 @@ def _leaves(move: Move) -> bool:
 
 
 def _country_reason(rule: Rule, move: Move) -> Reason | None:
-    country = None if move.receiver.country is None else country_of_number(move.receiver.country)
-    shown = "an unknown country" if country is None else country_name(country)
+    if not move.receiver.is_registered:
+        # Nobody knows where an unregistered wallet's owner lives; that it is unregistered was said already.
+        return None
+    number = move.receiver.country or 0
+    shown = _country_shown(number)
     match rule:
-        case CountryAllowed() if country not in rule.countries:
+        case CountryAllowed() if number not in compile_rules([rule]).countries:
             return Reason(
                 "compliance.country_not_allowed",
                 f"The recipient is of {shown}; this security may be held only in {_countries_shown(rule.countries)}.",
                 rule=rule.rule_id,
                 citation=rule.citation,
-                facts={"country": country, "countries_allowed": list(rule.countries)},
+                facts={"country": number, "country_name": shown, "countries_allowed": list(rule.countries)},
                 cure="Choose a recipient of an allowed country.",
             )
-        case CountryBlocked() if country in rule.countries:
+        case CountryBlocked() if number in compile_rules([rule]).countries:
             return Reason(
                 "compliance.country_blocked",
                 f"The recipient is of {shown}, where this security may not be held.",
                 rule=rule.rule_id,
                 citation=rule.citation,
-                facts={"country": country, "countries_blocked": list(rule.countries)},
+                facts={"country": number, "country_name": shown, "countries_blocked": list(rule.countries)},
                 cure="Choose a recipient of another country.",
             )
         case _:
             return None
+
+
+def _country_shown(number: int) -> str:
+    try:
+        return country_name(country_of_number(number))
+    except MunimentError:
+        # The registry takes any three digits; the list of countries is shorter.
+        return f"a country without a name ({number})"
 
 
 def _supply_reason(rule: SupplyCap, move: Move, token: TokenFacts) -> Reason:

@@ -169,7 +169,7 @@ def rule_from_json(body: Mapping[str, Any], *, field: str = "rules") -> Rule:
     match kind:
         case "country_allowed" | "country_blocked":
             countries = body.get("countries")
-            if not isinstance(countries, list | tuple) or not all(isinstance(country, str) for country in countries):
+            if not isinstance(countries, (list, tuple)) or not all(isinstance(country, str) for country in countries):
                 raise RulesInvalid(problem="a list of countries is needed", place=Place(field=f"{field}.countries"))
             made = CountryAllowed if kind == CountryAllowed.kind else CountryBlocked
             return made(rule_id, citation, tuple(countries))

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The use cases of compliance, one transaction each: set rules, ask about a transfer, freeze, open. The chain follows in `process`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from muniment.access.model import Action, Actor, authorize
+from muniment.compliance.errors import FreezeInvalid, NotOnChain, RulesInThePast, RulesNotSet, SuiteMissing
+from muniment.compliance.events import RulesSet
+from muniment.compliance.model.decision import Move, TokenFacts, WalletFacts, decide
+from muniment.compliance.model.rules import ChainRules, Rule, RuleSet, check_rules, compile_rules
+from muniment.compliance.ports import ComplianceUnit, Freeze, FreezeAction
+from muniment.instruments.model.securities import DeployedSecurity, OpenSecurity, Security, TokenisedSecurity
+from muniment.instruments.ports import IssuerSuite
+from muniment.parties.model import COUNTRIES, ZERO_ADDRESS
+from muniment.units.decisions import Decision
+from muniment.units.errors import Place
+from muniment.units.ids import Address, SecurityId, new_id
+from muniment.units.shares import SHARES_MAX, show_shares
+
+REASON_CHARACTERS_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class SetRules:
+    """All rules of a security, in place of the present ones, from `effective_at` on (None: at once)."""
+
+    security_id: SecurityId
+    rules: tuple[Rule, ...]
+    effective_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFreeze:
+    """A freeze, or its lifting, of a wallet (`shares` None) or of some of its shares (base units), with the reason for the file."""
+
+    security_id: SecurityId
+    address: Address
+    reason: str
+    shares: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RulesDrift:
+    """The chain enforces other rules than the database says."""
+
+    security_id: SecurityId
+    version: int
+    expected: ChainRules
+    found: ChainRules
+
+
+def set_rules(actor: Actor, request: SetRules, *, unit: ComplianceUnit) -> RuleSet:
+    """Keep a new version of a security's rules; where its token is on the chain, the chain follows when they take effect.
+
+    Raises:
+        RulesInvalid: a rule contradicts another, or its limit fits no contract; the place names it.
+        RulesInThePast: they would take effect before now.
+
+    """
+    authorize(actor, Action.COMPLIANCE_SET_RULES, tenant_id=unit.tenant_id)
+    security = unit.securities.get(request.security_id)
+    rules = check_rules(request.rules)
+    now = unit.clock.now()
+    effective_at = request.effective_at or now
+    if effective_at < now:
+        raise RulesInThePast(effective_at=effective_at, now=now, place=Place(field="effective_at"))
+    latest = unit.rule_sets.latest(request.security_id, lock=True)
+    rule_set = RuleSet(request.security_id, 1 if latest is None else latest.version + 1, effective_at, rules)
+    unit.rule_sets.add(rule_set, set_by=actor.user_id, at=now)
+    if isinstance(security, DeployedSecurity | OpenSecurity):
+        unit.jobs.defer(
+            "compliance.apply_rules",
+            {"security_id": str(request.security_id)},
+            lock=f"compliance.rules:{request.security_id}",
+            schedule_at=None if effective_at == now else effective_at,
+        )
+    unit.outbox.record(RulesSet(tenant_id=unit.tenant_id, security_id=request.security_id, version=rule_set.version))
+    unit.audit.record(
+        actor,
+        Action.COMPLIANCE_SET_RULES,
+        f"security/{request.security_id}",
+        {"version": rule_set.version, "kinds": [rule.kind for rule in rules], "effective_at": effective_at.isoformat()},
+    )
+    return rule_set
+
+
+def view_rules(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit) -> Sequence[RuleSet]:
+    """Return every version of a security's rules, oldest first."""
+    authorize(actor, Action.COMPLIANCE_VIEW, tenant_id=unit.tenant_id)
+    unit.securities.get(security_id)
+    return unit.rule_sets.all(security_id)
+
+
+def ask_transfer(
+    actor: Actor, security_id: SecurityId, *, from_wallet: Address | None, to_wallet: Address, shares: int, unit: ComplianceUnit
+) -> Decision:
+    """Return the answer of `check_transfer` to somebody who may ask."""
+    authorize(actor, Action.COMPLIANCE_CHECK, tenant_id=unit.tenant_id)
+    return check_transfer(security_id, from_wallet=from_wallet, to_wallet=to_wallet, shares=shares, unit=unit)
+
+
+def check_transfer(
+    security_id: SecurityId, *, from_wallet: Address | None, to_wallet: Address, shares: int, unit: ComplianceUnit
+) -> Decision:
+    """Return whether shares may move now, or every reason why not, the chain's first; `from_wallet` None asks about an issue.
+
+    Answers from the register and the rules in effect, without asking the node; `shares` in base units.
+
+    Raises:
+        NotOnChain: the security has no token yet.
+
+    """
+    security = _tokenised(unit.securities.get(security_id))
+    rule_set = unit.rule_sets.in_effect(security_id, unit.clock.now())
+    move = Move(
+        sender=None if from_wallet is None else _facts(security_id, from_wallet, unit=unit),
+        receiver=_facts(security_id, to_wallet, unit=unit),
+        shares=min(shares, SHARES_MAX),
+    )
+    token = TokenFacts(
+        is_paused=unit.register.is_paused(security_id),
+        supply=unit.register.supply(security_id),
+        holders=unit.register.holder_count(security_id),
+        decimals=security.terms.decimals,
+    )
+    return decide(move, token, () if rule_set is None else rule_set.rules, at=unit.clock.now())
+
+
+def open_security(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit) -> Security:
+    """Have a deployed security opened: its rules on the chain, its transfers running. Waits for the deployment where it is under way.
+
+    Raises:
+        RulesNotSet: nobody has set its rules; a security without rules is opened by setting an empty list.
+
+    """
+    authorize(actor, Action.COMPLIANCE_OPEN_SECURITY, tenant_id=unit.tenant_id)
+    security = unit.securities.get(security_id)
+    if isinstance(security, OpenSecurity):
+        return security
+    if unit.rule_sets.in_effect(security_id, unit.clock.now()) is None:
+        raise RulesNotSet(security_id=security_id)
+    unit.jobs.defer("compliance.open_security", {"security_id": str(security_id)}, lock=f"compliance.rules:{security_id}")
+    unit.audit.record(actor, Action.COMPLIANCE_OPEN_SECURITY, f"security/{security_id}", {"symbol": security.terms.symbol})
+    return security
+
+
+def freeze(actor: Actor, request: OrderFreeze, *, unit: ComplianceUnit) -> Freeze:
+    """Stop a wallet from sending and receiving a security, or freeze some of its shares; signed at once, final after some blocks.
+
+    Raises:
+        FreezeInvalid: no reason given, or fewer shares are free than are to be frozen.
+
+    """
+    action = FreezeAction.FREEZE_WALLET if request.shares is None else FreezeAction.FREEZE_SHARES
+    free = unit.register.balance_of(request.security_id, request.address) - unit.register.frozen_shares(
+        request.security_id, request.address
+    )
+    return _order(actor, request, action, free, unit=unit)
+
+
+def unfreeze(actor: Actor, request: OrderFreeze, *, unit: ComplianceUnit) -> Freeze:
+    """Lift a freeze of a wallet or of some of its shares.
+
+    Raises:
+        FreezeInvalid: no reason given, or fewer shares are frozen than are to be freed.
+
+    """
+    action = FreezeAction.UNFREEZE_WALLET if request.shares is None else FreezeAction.UNFREEZE_SHARES
+    return _order(actor, request, action, unit.register.frozen_shares(request.security_id, request.address), unit=unit)
+
+
+def view_freezes(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit) -> Sequence[Freeze]:
+    """Return a security's freezes and their liftings, newest first."""
+    authorize(actor, Action.COMPLIANCE_VIEW, tenant_id=unit.tenant_id)
+    unit.securities.get(security_id)
+    return unit.freezes.of_security(security_id)
+
+
+def find_rules_drift(security_id: SecurityId, *, unit: ComplianceUnit) -> RulesDrift | None:
+    """Return how the chain's rules differ from the version that was applied last; None where they do not, or none was applied yet."""
+    security = unit.securities.get(security_id)
+    applied = [rule_set for rule_set in unit.rule_sets.all(security_id) if rule_set.applied_at is not None]
+    if not applied or not isinstance(security, DeployedSecurity | OpenSecurity):
+        return None
+    expected, found = compile_rules(applied[-1].rules), rules_on_chain(security, unit=unit)
+    return None if expected == found else RulesDrift(security_id, applied[-1].version, expected, found)
+
+
+def rules_on_chain(security: TokenisedSecurity, *, unit: ComplianceUnit) -> ChainRules:
+    """Return what the chain enforces for a security now."""
+    return unit.compliance_chain.rules_on_chain(
+        compliance=suite_of(unit).contract("compliance"),
+        token=security.token_address,
+        candidates=[number for number, *_ in COUNTRIES.values()],
+    )
+
+
+def suite_of(unit: ComplianceUnit) -> IssuerSuite:
+    """Return the issuer's contracts, or refuse with `compliance.suite_missing` where they are not there yet."""
+    suite = unit.suites.suite()
+    if suite is None or not suite.contracts:
+        raise SuiteMissing
+    return suite
+
+
+def _facts(security_id: SecurityId, address: Address, *, unit: ComplianceUnit) -> WalletFacts:
+    known = unit.identities.on_chain(address)
+    identity = None if known is None else known.identity
+    group = () if identity is None else unit.identities.wallets_of_identity(identity)
+    others = [wallet for wallet in group if wallet != address]
+    return WalletFacts(
+        address=address,
+        balance=unit.register.balance_of(security_id, address),
+        frozen_shares=unit.register.frozen_shares(security_id, address),
+        is_frozen=unit.register.is_frozen(security_id, address),
+        identity=identity,
+        is_registered=known is not None and known.is_registered,
+        country=None if known is None else known.country,
+        verified_until=0 if known is None else known.verified_until,
+        elsewhere=sum(unit.register.balances_of(security_id, others).values()) if others else 0,
+    )
+
+
+def _order(actor: Actor, request: OrderFreeze, action: FreezeAction, shares_max: int, *, unit: ComplianceUnit) -> Freeze:
+    authorize(actor, Action.COMPLIANCE_FREEZE, tenant_id=unit.tenant_id)
+    security = _tokenised(unit.securities.get(request.security_id))
+    reason = request.reason.strip()
+    if not 1 <= len(reason) <= REASON_CHARACTERS_MAX:
+        raise FreezeInvalid(problem=f"a reason has 1 to {REASON_CHARACTERS_MAX} characters", place=Place(field="reason"))
+    if request.address == ZERO_ADDRESS:
+        raise FreezeInvalid(problem="nobody owns the zero address", place=Place(field="address"))
+    if request.shares is not None and not 0 < request.shares <= shares_max:
+        shown = show_shares(shares_max, decimals=security.terms.decimals)
+        raise FreezeInvalid(problem=f"more than zero and at most {shown} shares", place=Place(field="shares"))
+    now = unit.clock.now()
+    freeze_id: UUID = new_id(now)
+    order = Freeze(
+        freeze_id=freeze_id,
+        security_id=request.security_id,
+        address=request.address,
+        action=action,
+        shares=request.shares,
+        reason=reason,
+        state="sent",
+        purpose=f"compliance.freeze:{freeze_id}",
+        failure=None,
+        ordered_at=now,
+        settled_at=None,
+    )
+    unit.freezes.add(order, ordered_by=actor.user_id)
+    transaction = unit.compliance_chain.freeze(
+        action,
+        request.address,
+        request.shares,
+        token=security.token_address,
+        operator=suite_of(unit).operator,
+        purpose=order.purpose,
+    )
+    unit.jobs.defer("compliance.settle_freeze", {"freeze_id": str(freeze_id)})
+    # The reason stays in the order: it may name a person, and the log's facts may not.
+    facts = {"action": action.value, "address": request.address, "shares": str(request.shares), "transaction": transaction.hash}
+    unit.audit.record(actor, Action.COMPLIANCE_FREEZE, f"security/{request.security_id}", facts)
+    return order
+
+
+def _tokenised(security: Security) -> TokenisedSecurity:
+    if not isinstance(security, TokenisedSecurity):
+        raise NotOnChain(security_id=security.terms.security_id)
+    return security
