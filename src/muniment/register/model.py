@@ -300,16 +300,42 @@ def cap_table(
 
 
 def current_wallets(notices: Iterable[Notice]) -> dict[Address, Address]:
-    """Return where each recovered wallet's rights stand now, following recovery after recovery in the chain's order."""
+    """Return where each recovered wallet's rights stand now, following recovery after recovery in the order given (the chain's).
+
+    One lost wallet is recovered on each token by itself: the same step seen again on another token changes nothing.
+    """
     moved: dict[Address, Address] = {}
-    for notice in sorted(notices, key=lambda notice: (notice.block_number, notice.log_index)):
-        if notice.kind is not NoticeKind.RECOVERED:
+    seen: set[tuple[Address, Address]] = set()
+    for notice in notices:
+        step = (notice.wallet, notice.new_wallet)
+        if notice.kind is not NoticeKind.RECOVERED or step in seen:
             continue
+        seen.add(step)
+        seen.discard((notice.new_wallet, notice.wallet))
         for origin, target in moved.items():
             if target == notice.wallet:
                 moved[origin] = notice.new_wallet
         moved[notice.wallet] = notice.new_wallet
-    return moved
+    return {origin: target for origin, target in moved.items() if origin != target}
+
+
+def recovery_paths(notices: Iterable[Notice]) -> dict[Address, frozenset[Address]]:
+    """Return every wallet to which a lost wallet's rights have ever led, over all its recoveries."""
+    steps: defaultdict[Address, set[Address]] = defaultdict(set)
+    for notice in notices:
+        if notice.kind is NoticeKind.RECOVERED:
+            steps[notice.wallet].add(notice.new_wallet)
+    paths: dict[Address, frozenset[Address]] = {}
+    for origin in list(steps):
+        reached: set[Address] = set()
+        ahead = [origin]
+        while ahead:
+            for wallet in steps.get(ahead.pop(), ()):
+                if wallet not in reached:
+                    reached.add(wallet)
+                    ahead.append(wallet)
+        paths[origin] = frozenset(reached)
+    return paths
 
 
 def movement_line(movement: Movement) -> str:

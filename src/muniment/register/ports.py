@@ -31,7 +31,7 @@ class Tokens(Protocol):
 
 
 class Register(Protocol):
-    """Reads the projection, one tenant's rows. Every figure is as of the last block that the follower has read, unless it says otherwise."""
+    """Reads the projection, one tenant's rows. Every figure is after the last block that was read, unless it says otherwise."""
 
     def balance_of(self, security_id: SecurityId, wallet: Address) -> Shares:
         """Return what a wallet holds; 0 for one that holds nothing."""
@@ -47,6 +47,10 @@ class Register(Protocol):
 
     def is_frozen(self, security_id: SecurityId, wallet: Address) -> bool:
         """Return whether the whole wallet is frozen."""
+        ...
+
+    def frozen_wallets(self, security_id: SecurityId) -> frozenset[Address]:
+        """Return the wallets that are frozen as a whole."""
         ...
 
     def frozen_shares(self, security_id: SecurityId, wallet: Address) -> Shares:
@@ -91,8 +95,16 @@ class Register(Protocol):
         """Return the movements that one transaction made, in their order."""
         ...
 
+    def mints_and_burns(self, security_id: SecurityId) -> Sequence[Movement]:
+        """Return the movements that created or destroyed shares, in the chain's order."""
+        ...
+
     def notices(self, security_id: SecurityId) -> Sequence[Notice]:
         """Return every notice in the chain's order."""
+        ...
+
+    def recoveries(self) -> Sequence[Notice]:
+        """Return every recovery of a wallet, of any of the issuer's tokens, in the chain's order."""
         ...
 
     def content_after(self, security_id: SecurityId, block_number: int) -> RegisterContent:

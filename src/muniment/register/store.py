@@ -13,6 +13,7 @@ from muniment.infra.postgres.database import METADATA
 from muniment.parties.ports import Wallets
 from muniment.register.errors import Behind
 from muniment.register.model import (
+    ZERO_ADDRESS,
     Holding,
     HoldingKey,
     Movement,
@@ -195,7 +196,10 @@ class PostgresProjection:
     def events_of(self, keys: Iterable[HoldingKey]) -> Sequence[TokenEvent]:
         """Return the stored events that touch any of `keys`, in the chain's order."""
         arrays = _key_arrays(keys)
-        wanted = "unnest(CAST(:tokens AS text[]), CAST(:deeds AS numeric[]), CAST(:wallets AS text[])) AS wanted (token_address, deed_id, wallet)"
+        wanted = (
+            "unnest(CAST(:tokens AS text[]), CAST(:deeds AS numeric[]), CAST(:wallets AS text[]))"
+            " AS wanted (token_address, deed_id, wallet)"
+        )
         movements = self._connection.execute(
             sa.text(
                 f"SELECT movement.* FROM register.movement JOIN {wanted} ON movement.token_address = wanted.token_address"  # noqa: S608  a constant
@@ -267,6 +271,11 @@ class PostgresRegister:
         """Return whether the whole wallet is frozen."""
         holding = self.holding(security_id, wallet)
         return holding is not None and holding.wallet_frozen
+
+    def frozen_wallets(self, security_id: SecurityId) -> frozenset[Address]:
+        """Return the wallets that are frozen as a whole."""
+        rows = self._connection.scalars(sa.select(HOLDING.c.wallet).where(*self._of(HOLDING, security_id), HOLDING.c.wallet_frozen))
+        return frozenset(Address(wallet) for wallet in rows)
 
     def frozen_shares(self, security_id: SecurityId, wallet: Address) -> Shares:
         """Return how many of a wallet's shares are frozen."""
@@ -361,10 +370,28 @@ class PostgresRegister:
         )
         return [_movement(row) for row in rows]
 
+    def mints_and_burns(self, security_id: SecurityId) -> Sequence[Movement]:
+        """Return the movements that created or destroyed shares, in the chain's order."""
+        rows = self._connection.execute(
+            sa.select(MOVEMENT)
+            .where(*self._of(MOVEMENT, security_id), (MOVEMENT.c.from_wallet == ZERO_ADDRESS) | (MOVEMENT.c.to_wallet == ZERO_ADDRESS))
+            .order_by(MOVEMENT.c.block_number, MOVEMENT.c.log_index)
+        )
+        return [_movement(row) for row in rows]
+
     def notices(self, security_id: SecurityId) -> Sequence[Notice]:
         """Return every notice in the chain's order."""
         rows = self._connection.execute(
             sa.select(NOTICE).where(*self._of(NOTICE, security_id)).order_by(NOTICE.c.block_number, NOTICE.c.log_index)
+        )
+        return [_notice(row) for row in rows]
+
+    def recoveries(self) -> Sequence[Notice]:
+        """Return every recovery of a wallet, of any of the issuer's tokens, in the chain's order."""
+        rows = self._connection.execute(
+            sa.select(NOTICE)
+            .where(NOTICE.c.kind == NoticeKind.RECOVERED.value)
+            .order_by(NOTICE.c.block_number, NOTICE.c.log_index, NOTICE.c.token_address)
         )
         return [_notice(row) for row in rows]
 

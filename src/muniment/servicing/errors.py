@@ -76,3 +76,19 @@ class NothingHeld(MunimentError):
     code = "servicing.nothing_held"
     message = "No held payment of the dividend {dividend_id} can be released now."
     cure = "Mend the reason shown beside each held payment first: unfreeze the wallet or record its owner."
+
+
+class BadCursor(MunimentError):
+    """The page's cursor is not one that this list gave."""
+
+    code = "servicing.bad_cursor"
+    message = "“{cursor}” is not a page of this list."
+    cure = "Start again without a cursor, or use `next` exactly as it was given."
+
+
+class RequestIdReused(MunimentError):
+    """One request id with two different declarations."""
+
+    code = "servicing.request_id_reused"
+    message = "The request id {request_id} was used for a different dividend."
+    cure = "Use a new id for a new dividend; repeat the same declaration under the old one."

@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
 from uuid import UUID, uuid5
@@ -66,7 +66,7 @@ class HeldReason(Enum):
 
     WALLET_FROZEN = "servicing.wallet_frozen"
     UNKNOWN_HOLDER = "servicing.unknown_holder"
-    TOKEN_REFUSED = "servicing.token_refused_receiver"
+    RECEIVER_REFUSED = "servicing.receiver_refused_by_token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +306,11 @@ def allowance_purpose(dividend_id: DividendId, round_number: int) -> str:
     return f"{PURPOSE_PREFIX}{dividend_id}:allowance-{round_number}"
 
 
+def mark_purpose(dividend_id: DividendId) -> str:
+    """Return the name of the transaction that writes the announcement's hash to the chain after the record date."""
+    return f"{PURPOSE_PREFIX}{dividend_id}:record-mark"
+
+
 def dividend_of_purpose(purpose: str) -> DividendId | None:
     """Return the dividend that a transaction was signed for; None for other contexts' transactions."""
     if not purpose.startswith(PURPOSE_PREFIX):
@@ -337,6 +342,17 @@ def first_batches(dividend_id: DividendId, payees: Sequence[Payee], *, round_num
     )
 
 
+def repeat_batch(batch: Batch) -> Batch:
+    """Return the same payees under a new id, for a batch that failed for want of money and not for a receiver's sake."""
+    return Batch(
+        batch_id=BatchId(uuid5(batch.batch_id, "again")),
+        dividend_id=batch.dividend_id,
+        parent_id=batch.batch_id,
+        state=BatchState.OPEN,
+        payees=batch.payees,
+    )
+
+
 def split_batch(batch: Batch) -> tuple[Batch, Batch]:
     """Cut a batch that was reverted into two halves, so that one receiver who cannot be paid does not stand in the way of the rest."""
     assert len(batch.payees) > 1, "a batch of one cannot be cut"
@@ -352,16 +368,6 @@ def split_batch(batch: Batch) -> tuple[Batch, Batch]:
         for half, payees in (("first half", batch.payees[:middle]), ("second half", batch.payees[middle:]))
     )
     return first, second
-
-
-def payable(entitled: EntitledDividend) -> tuple[Payee, ...]:
-    """Return the payees whose money can be sent, in the order of their wallets."""
-    token = entitled.declared.payment_token
-    return tuple(
-        Payee(entitlement.payment_id, entitlement.pay_to, token.units_of(entitlement.amount))
-        for entitlement in entitled.entitlements
-        if entitlement.held is None
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,6 +420,17 @@ class ChainPayment:
     block_number: int
 
 
+@dataclass(frozen=True, slots=True)
+class ChainBatch:
+    """One paid batch as the payout contract's logs tell it."""
+
+    run_number: int
+    batch_number: int
+    token_units: int
+    transaction_hash: TransactionHash
+    block_number: int
+
+
 def differences_of_split(entitled: EntitledDividend, rederived: Iterable[Entitlement]) -> Iterator[DistributionDifference]:
     """Yield where the stored entitlements differ from those that the chain's logs give."""
     stored = {entitlement.wallet: entitlement for entitlement in entitled.entitlements}
@@ -440,6 +457,8 @@ def differences_of_payments(
     owed = {payment.entitlement.payment_id: payment_token.units_of(payment.entitlement.amount) for payment in payments}
     stored_lines: defaultdict[tuple[int, Address], list[Payee]] = defaultdict(list)
     for batch in batches:
+        if batch.state in {BatchState.SPLIT, BatchState.REFUSED}:
+            continue
         for payee in batch.payees:
             stored_lines[batch_number(batch.batch_id), payee.pay_to].append(payee)
             if owed.get(payee.payment_id) != payee.token_units:
@@ -472,11 +491,6 @@ def differences_of_payments(
                 "A payment is on the chain another number of times than stored.",
                 {"wallet": payment.entitlement.wallet, "state": payment.state, "stored_times": expected, "chain_times": times},
             )
-
-
-def with_hold(entitlement: Entitlement, reason: HeldReason | None) -> Entitlement:
-    """Return the entitlement, held for `reason` or free to be paid."""
-    return replace(entitlement, held=reason)
 
 
 def announcement(declared: DeclaredDividend) -> dict[str, Any]:

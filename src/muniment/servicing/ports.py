@@ -10,6 +10,7 @@ from typing import Protocol
 
 from muniment.servicing.model import (
     Batch,
+    ChainBatch,
     ChainPayment,
     DeclaredDividend,
     Dividend,
@@ -40,6 +41,10 @@ class Dividends(Protocol):
 
     def get(self, dividend_id: DividendId) -> Dividend:
         """Return one dividend; `servicing.unknown_dividend` where there is none."""
+        ...
+
+    def find(self, dividend_id: DividendId) -> Dividend | None:
+        """Return one dividend, or None."""
         ...
 
     def lock(self, dividend_id: DividendId) -> Dividend:
@@ -126,10 +131,12 @@ class PayoutChain(Protocol):
         """Return what the spender may still take from the owner, in units of the payment token."""
         ...
 
-    def paid(
-        self, *, payout: Address, payer: Address, dividend_id: DividendId, from_block: int, to_block: int | None = None
-    ) -> Sequence[ChainPayment]:
+    def paid(self, *, payout: Address, payer: Address, dividend_id: DividendId, from_block: int) -> Sequence[ChainPayment]:
         """Return the payments that the payout contract's logs show for a run of `payer`, up to the last final block."""
+        ...
+
+    def batches_paid(self, *, payout: Address, payer: Address) -> Sequence[ChainBatch]:
+        """Return every batch that `payer` paid through the payout contract, up to the last final block."""
         ...
 
 

@@ -152,10 +152,15 @@ class PostgresDividends:
 
     def get(self, dividend_id: DividendId) -> Dividend:
         """Return one dividend; `servicing.unknown_dividend` where there is none."""
-        found = self._many(sa.select(DIVIDEND).where(DIVIDEND.c.dividend_id == dividend_id))
-        if not found:
+        found = self.find(dividend_id)
+        if found is None:
             raise UnknownDividend(dividend_id=str(dividend_id))
-        return found[0]
+        return found
+
+    def find(self, dividend_id: DividendId) -> Dividend | None:
+        """Return one dividend, or None."""
+        found = self._many(sa.select(DIVIDEND).where(DIVIDEND.c.dividend_id == dividend_id))
+        return found[0] if found else None
 
     def lock(self, dividend_id: DividendId) -> Dividend:
         """Return one dividend and keep other workers out of it until the transaction ends."""

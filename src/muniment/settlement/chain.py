@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from muniment.infra.evm.client import Evm
+from muniment.infra.evm.client import BlockTag, Evm
 from muniment.infra.evm.contract_artifacts import Reason, load, reason, reasons
 from muniment.infra.evm.decoding import word
 from muniment.infra.evm.fees import FeeSource
@@ -79,8 +79,8 @@ class EvmTokenChain:
     ) -> ChainRefusal:
         """Return why the chain reverted the instruction, in our codes.
 
-        A text that stands for one reason says it; else the token is asked leg by leg, at the block before the transaction's, which
-        reason it would give. What is in no table comes back as `settlement.reverted` with the chain's own text.
+        A text that stands for one reason says it; else the token is asked leg by leg which reason it has. What is in no table comes
+        back as `settlement.reverted` with the chain's own text.
         """
         fitting = [row for row in reasons() if row.contract == "security_token" and row.revert == revert_reason]
         if len(fitting) == 1:
@@ -108,10 +108,18 @@ class EvmTokenChain:
         return self._evm.transaction_count(address, block=max(0, self._evm.final_block_number()))
 
     def _check(self, token: TokenReference, sender: Address, receiver: Address, shares: int, block_number: int | None) -> int:
+        """Return the number of the token's reason; 0 where it has none, or where the node no longer knows that block's state."""
         data = self._token.encode_call("check_transfer", sender, receiver, shares)
-        # The state that the transaction met is that of the block before, as far as the others of its own block left it alone.
-        block = "latest" if block_number is None else max(0, block_number - 1)
-        return word(self._evm.call(token.address, data, block=block), 0)
+        # First the state that the transaction met, that of the block before; then its own block's, where the cause lay beside it.
+        blocks: list[BlockTag | int] = ["latest"] if block_number is None else [max(0, block_number - 1), block_number]
+        for block in blocks:
+            try:
+                number = word(self._evm.call(token.address, data, block=block), 0)
+            except RpcError:
+                continue
+            if number:
+                return number
+        return 0
 
 
 def _wallet(wallet: Address | None) -> Address:

@@ -87,8 +87,24 @@ class SameWallet(MunimentError):
 
 
 class KeyReused(MunimentError):
-    """One idempotency key with two different requests."""
+    """One request id with two different requests."""
 
-    code = "settlement.key_reused"
-    message = "The idempotency key “{idempotency_key}” was used for a different request."
-    cure = "Use a new key for a new request; repeat the same request under the old one."
+    code = "settlement.request_id_reused"
+    message = "The request id {request_id} was used for a different request."
+    cure = "Use a new id for a new request; repeat the same request under the old one."
+
+
+class BadCursor(MunimentError):
+    """The page's cursor is not one that this list gave."""
+
+    code = "settlement.bad_cursor"
+    message = "“{cursor}” is not a page of this list."
+    cure = "Start again without a cursor, or use `next` exactly as it was given."
+
+
+class UnknownPaymentToken(MunimentError):
+    """No contract there that describes itself as an ERC-20, or one that is accepted for another currency."""
+
+    code = "settlement.unknown_payment_token"
+    message = "{address} cannot be accepted as a payment token."
+    cure = "Give the address of an ERC-20 contract with decimals and a symbol, each for one currency."

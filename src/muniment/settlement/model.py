@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 
 from muniment.units.decisions import Refused
 from muniment.units.errors import plain
-from muniment.units.ids import Address, InstructionId, InvestorId, SecurityId, TransactionHash, UserId
+from muniment.units.ids import Address, InstructionId, InvestorId, SecurityId, TenantId, TransactionHash, UserId
 
 LEGS_MAX = 100
 """Receivers in one transaction: a hundred new holders stay well under EIP-7825's 16,777,216 gas."""
@@ -50,7 +50,6 @@ class Instruction:
     legs: tuple[Leg, ...]
     requested_by: UserId | None
     requested_at: dt.datetime
-    idempotency_key: str | None = None
 
     @property
     def purpose(self) -> str:
@@ -183,9 +182,9 @@ def batches(accepted: Sequence[AcceptedAllotment]) -> Iterator[Sequence[Accepted
         yield accepted[start : start + LEGS_MAX]
 
 
-def part_id(request_id: UUID, part: int) -> InstructionId:
+def part_id(tenant_id: TenantId, request_id: UUID, part: int) -> InstructionId:
     """Return the id of a request's part: the same request gives the same ids, so a repeat finds what is there."""
-    return InstructionId(uuid5(request_id, f"part {part}"))
+    return InstructionId(uuid5(request_id, f"{tenant_id} part {part}"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,7 @@ class TokenChain(Protocol):
     def refusal(
         self, instruction: Instruction, token: TokenReference, *, revert_reason: str | None, block_number: int | None
     ) -> ChainRefusal:
-        """Return why the chain reverted the instruction, in our codes: the token is asked again at that block where its text is too short."""
+        """Return why the chain reverted the instruction, in our codes; the token is asked again where its text is too short."""
         ...
 
     def payment_token(self, address: Address, currency: str) -> PaymentToken | None:

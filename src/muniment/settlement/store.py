@@ -37,7 +37,6 @@ INSTRUCTION = sa.Table(
     sa.Column("security_id", sa.Uuid, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
-    sa.Column("idempotency_key", sa.Text),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("requested_by", sa.Uuid),
     sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
@@ -104,7 +103,6 @@ class PostgresInstructions:
                 security_id=instruction.security_id,
                 kind=instruction.kind.value,
                 digest=instruction.digest,
-                idempotency_key=instruction.idempotency_key,
                 state="requested",
                 requested_by=instruction.requested_by,
                 requested_at=instruction.requested_at,
@@ -319,7 +317,6 @@ def _state(row: Any, legs: tuple[Leg, ...]) -> InstructionState:
         legs=legs,
         requested_by=None if row.requested_by is None else UserId(row.requested_by),
         requested_at=row.requested_at,
-        idempotency_key=row.idempotency_key,
     )
     transaction_hash = None if row.transaction_hash is None else TransactionHash(row.transaction_hash)
     match row.state:

@@ -17,7 +17,6 @@ TABLES = (
         security_id uuid NOT NULL,
         kind text NOT NULL CHECK (kind IN ('issue', 'transfer', 'forced_transfer', 'burn', 'recover')),
         digest text NOT NULL,
-        idempotency_key text,
         state text NOT NULL CHECK (state IN ('requested', 'submitted', 'settled', 'failed')),
         requested_by uuid,
         requested_at timestamptz NOT NULL,
@@ -36,7 +35,7 @@ TABLES = (
     )
     """,
     "CREATE INDEX ON settlement.instruction (tenant_id, requested_at DESC)",
-    "CREATE INDEX ON settlement.instruction (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL",
+    "CREATE INDEX ON settlement.instruction (request_id)",
     "CREATE INDEX ON settlement.instruction (state) WHERE state IN ('requested', 'submitted')",
     """
     CREATE TABLE settlement.leg (
