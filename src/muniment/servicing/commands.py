@@ -14,7 +14,7 @@ from muniment.access.commands import require_approval
 from muniment.access.model import Action, Actor, Pending, authorize
 from muniment.instruments.model.securities import tokenised
 from muniment.register.model import HolderSnapshot, current_wallets
-from muniment.servicing.errors import BadCursor, NothingHeld, RequestIdReused, UnknownPaymentToken
+from muniment.servicing.errors import BadCursor, NothingHeld, PaymentTokenNotAccepted, RequestIdReused
 from muniment.servicing.events import DividendDeclared
 from muniment.servicing.model import (
     DeclaredDividend,
@@ -102,7 +102,7 @@ def declare_dividend(actor: Actor, request: DeclareDividend, *, unit: ServicingU
     security = tokenised(unit.securities.get(request.security_id), step="a dividend")
     token = unit.payment_tokens.find(request.payment_token)
     if token is None:
-        raise UnknownPaymentToken(address=request.payment_token)
+        raise PaymentTokenNotAccepted(address=request.payment_token)
     dividend_id = DividendId(uuid5(request.request_id, f"{unit.tenant_id} dividend"))
     stored = unit.dividends.find(dividend_id)
     declared = declare(
@@ -145,7 +145,7 @@ def preview_dividend(actor: Actor, request: DeclareDividend, *, unit: ServicingU
     security = tokenised(unit.securities.get(request.security_id), step="a dividend")
     token = unit.payment_tokens.find(request.payment_token)
     if token is None:
-        raise UnknownPaymentToken(address=request.payment_token)
+        raise PaymentTokenNotAccepted(address=request.payment_token)
     now = unit.clock.now()
     declared = declare(
         dividend_id=DividendId(request.request_id),

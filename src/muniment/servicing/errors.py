@@ -54,12 +54,12 @@ class RecordInThePast(MunimentError):
     cure = "Choose a record date that holders can still act on."
 
 
-class UnknownPaymentToken(MunimentError):
+class PaymentTokenNotAccepted(MunimentError):
     """No payment token under this address for this issuer."""
 
-    code = "servicing.unknown_payment_token"
+    code = "servicing.payment_token_not_accepted"
     message = "{address} is not a payment token of this issuer."
-    cure = "Use one of the payment tokens that are listed."
+    cure = "Accept the payment token first, or use one of those that are listed."
 
 
 class NotEntitledYet(MunimentError):

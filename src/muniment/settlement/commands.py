@@ -19,13 +19,13 @@ from muniment.settlement.errors import (
     DuplicateReceiver,
     HolderSigns,
     KeyReused,
+    NotAPaymentToken,
     NothingToIssue,
     NothingToRecover,
     NotTheInvestorsWallet,
     NoWallet,
     SameWallet,
     TooManyAllotments,
-    UnknownPaymentToken,
 )
 from muniment.settlement.events import InstructionRequested
 from muniment.settlement.model import (
@@ -389,7 +389,7 @@ def accept_payment_token(actor: Actor, address: Address, *, currency: str, unit:
         return known
     token = None if known is not None else unit.token_chain.payment_token(address, currency)
     if token is None:
-        raise UnknownPaymentToken(address=address)
+        raise NotAPaymentToken(address=address)
     # Refuses a currency that is not in the table, and a token that cannot carry its smallest coin.
     token.units_of(Money(1, currency))
     unit.payment_tokens.add(token, at=unit.clock.now())

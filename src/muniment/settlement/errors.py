@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from muniment.units.decisions import Refused
 from muniment.units.errors import MunimentError
 
 
@@ -25,7 +26,7 @@ class NothingToIssue(MunimentError):
 class TooManyAllotments(MunimentError):
     """More allotments in one request than are read at once."""
 
-    code = "settlement.too_many_allotments"
+    code = "settlement.issue_too_large"
     message = "{allotments} allotments are more than one request may have."
     cure = "Send at most {allotments_max} at a time."
 
@@ -55,11 +56,15 @@ class HolderSigns(MunimentError):
 
 
 class TransferRefused(MunimentError):
-    """The rules stand against the transfer; `reasons` has every one."""
+    """The rules stand against the transfer; `decision` has every reason. For edges: commands return the decision itself."""
 
     code = "settlement.refused"
     message = "The transfer is refused: {first_reason}"
     cure = "See each reason and its cure."
+
+    def __init__(self, decision: Refused) -> None:
+        super().__init__(first_reason=decision.reasons[0].sentence, reasons=[reason.code for reason in decision.reasons])
+        self.decision = decision
 
 
 class NotTheInvestorsWallet(MunimentError):
@@ -102,9 +107,9 @@ class BadCursor(MunimentError):
     cure = "Start again without a cursor, or use `next` exactly as it was given."
 
 
-class UnknownPaymentToken(MunimentError):
+class NotAPaymentToken(MunimentError):
     """No contract there that describes itself as an ERC-20, or one that is accepted for another currency."""
 
-    code = "settlement.unknown_payment_token"
+    code = "settlement.not_a_payment_token"
     message = "{address} cannot be accepted as a payment token."
     cure = "Give the address of an ERC-20 contract with decimals and a symbol, each for one currency."
