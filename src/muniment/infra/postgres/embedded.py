@@ -178,6 +178,10 @@ class EmbeddedPostgres:
         """PostgreSQL's own data folder, behind the link if there is one: the server cannot walk through the home then."""
         return (self.home / "postgres").resolve() / "data"
 
+    def running_url(self) -> str | None:
+        """Return the address of this home's server if one answers now; start nothing and change nothing."""
+        return self.url if self._attach() else None
+
     def is_running(self) -> bool:
         """Whether the server's process is there; `start` waits until it also answers."""
         return self._name is not None and self._name.is_running()
