@@ -67,7 +67,7 @@ class BulkBalances(Balances):
         for block, logs in blocks:
             super().apply(connection, block, logs)
 
-    def apply(self, connection: sa.Connection, block: FollowedBlock, logs: Sequence[RawLog]) -> None:
+    def apply(self, connection: sa.Connection, block: FollowedBlock, logs: Sequence[RawLog]) -> None:  # noqa: ARG002 - the Protocol's names
         raise AssertionError("a bulk consumer takes many blocks at once")
 
 
@@ -79,8 +79,8 @@ class Stage:
         with database._engine.begin() as connection:
             connection.exec_driver_sql("DROP TABLE IF EXISTS public.moved")
             connection.exec_driver_sql(
-                "CREATE TABLE public.moved (consumer text, block bigint, log_index int, contract text, tenant uuid, sender text, receiver text,"
-                " amount numeric, PRIMARY KEY (consumer, block, log_index))"
+                "CREATE TABLE public.moved (consumer text, block bigint, log_index int, contract text, tenant uuid, sender text,"
+                " receiver text, amount numeric, PRIMARY KEY (consumer, block, log_index))"
             )
             connection.exec_driver_sql("GRANT ALL ON public.moved TO muniment_worker")
             for table in ("block", "follower_cursor", "chain_head", "contract"):
@@ -199,7 +199,8 @@ class LaggingRpc:
         if method == "eth_getBlockByNumber" and params[0] == "latest" and self.lag:
             return self._rpc.call(method, [hex(int(self._rpc.call("eth_blockNumber"), 16) - self.lag), params[1]])
         if method == "eth_getLogs" and self.hides_logs and "fromBlock" in params[0]:
-            return []
+            none: list[Any] = []
+            return none
         return self._rpc.call(method, params)
 
     def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:

@@ -6,12 +6,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+import eth_abi
 import pytest
 import sqlalchemy as sa
 
 from muniment.infra.clock import FixedClock
-from muniment.infra.evm.broadcaster import classify
+from muniment.infra.evm.broadcaster import Broadcaster, classify
 from muniment.infra.evm.fees import GWEI, FeePolicy, Fees
 from muniment.infra.evm.rpc import JsonRpc
 from muniment.infra.evm.sender import ForeignSender, TransactionState, UnknownTransaction, reopen_above
@@ -61,9 +63,13 @@ def test_one_purpose_is_one_transaction(rig: Rig) -> None:
 
 
 def test_a_rolled_back_submission_uses_no_nonce_and_is_never_sent(rig: Rig) -> None:
-    with pytest.raises(RuntimeError), rig.book() as book:
-        book.submit(tenant_id=TENANT, sender=rig.sender, to=RICH, data=b"", purpose="lost", gas_limit=21_000)
-        raise RuntimeError
+    def fail_after_submitting() -> None:
+        with rig.book() as book:
+            book.submit(tenant_id=TENANT, sender=rig.sender, to=RICH, data=b"", purpose="lost", gas_limit=21_000)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_after_submitting()
     assert rig.find("lost") is None
     assert rig.submit("kept").nonce == 0
 
@@ -71,7 +77,7 @@ def test_a_rolled_back_submission_uses_no_nonce_and_is_never_sent(rig: Rig) -> N
 def test_submissions_at_once_get_contiguous_nonces_and_one_per_purpose(rig: Rig) -> None:
     purposes = [f"pay:{number % 20}" for number in range(60)]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda purpose: rig.submit(purpose, value=1), purposes))
+        found = list(pool.map(partial(rig.submit, value=1), purposes))
     assert sorted({transaction.nonce for transaction in found}) == list(range(20))
     assert len({transaction.id for transaction in found}) == 20
     broadcaster = rig.broadcaster()
@@ -91,10 +97,10 @@ def test_broadcasters_at_once_send_each_transaction_once(rig: Rig) -> None:
     before = rig.evm.balance(RICH)
     for _ in range(4):
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda broadcaster: broadcaster.step(), broadcasters))
+            list(pool.map(Broadcaster.step, broadcasters))
         rig.mine()
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda broadcaster: broadcaster.step(), broadcasters))
+        list(pool.map(Broadcaster.step, broadcasters))
     assert rig.evm.balance(RICH) == before + 10
     assert len(rig.rows("SELECT 1 FROM infra.outbox_event")) == 10
 
@@ -180,8 +186,6 @@ def test_a_replacement_never_bids_above_the_cap(rig: Rig) -> None:
 
 def test_a_reverted_transaction_keeps_its_reason(rig: Rig) -> None:
     reverter = rig.deploy(REVERTER)
-    import eth_abi
-
     error = bytes.fromhex("08c379a0") + eth_abi.encode(["string"], ["compliance: not verified"])
     rig.submit("pay:1", to=reverter, data=error)
     rig.submit("pay:2", to=reverter, data=bytes.fromhex("4e487b71") + (0x11).to_bytes(32, "big"))

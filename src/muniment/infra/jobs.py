@@ -236,10 +236,10 @@ class JobRunner:
         self._stopping = threading.Event()
         self._worker: Worker | None = None
 
-    def run(self) -> None:
+    def run(self, on_running: Callable[[], None] = lambda: None) -> None:
         """Run jobs until `stop`; running jobs end first. Raises `Unreachable` when the database goes away: call again."""
         try:
-            asyncio.run(self._run())
+            asyncio.run(self._run(on_running))
         except (psycopg.Error, procrastinate.exceptions.ConnectorException) as error:
             raise Unreachable("database", detail=type(error).__name__, retry=True) from error
 
@@ -250,7 +250,7 @@ class JobRunner:
         if worker is not None:
             worker.stop()
 
-    async def _run(self) -> None:
+    async def _run(self, on_running: Callable[[], None]) -> None:
         if self._stopping.is_set():
             return
         connector = procrastinate.PsycopgConnector(
@@ -277,7 +277,7 @@ class JobRunner:
                 delete_jobs="successful",
             )
             self._worker = worker
-            guard = asyncio.create_task(self._guard(worker))
+            guard = asyncio.create_task(self._guard(worker, on_running))
             running = asyncio.create_task(worker.run())
             if self._stopping.is_set():
                 # `stop` may have come before there was a worker to stop.
@@ -298,7 +298,7 @@ class JobRunner:
                 with contextlib.suppress(asyncio.CancelledError, psycopg.Error):
                     await guard
 
-    async def _guard(self, worker: Worker) -> None:
+    async def _guard(self, worker: Worker, on_running: Callable[[], None]) -> None:
         """Hold the lock that says this worker lives, and take over the jobs of workers that do not."""
         async with await psycopg.AsyncConnection.connect(
             self._database.url,
@@ -309,6 +309,7 @@ class JobRunner:
             while worker.worker_id is None:  # noqa: ASYNC110 - the library tells nobody when it has registered
                 await asyncio.sleep(0.01)
             await connection.execute("SELECT pg_advisory_lock(%s, %s)", (_LOCK_SPACE, _half(worker.worker_id)))
+            on_running()
             while True:
                 await _rescue(connection, own_id=worker.worker_id)
                 # Woken in the instant between deciding to wait and being put back.

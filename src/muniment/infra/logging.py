@@ -74,6 +74,7 @@ def configure_logging(*, level: str = "info", stream: TextIO | None = None) -> N
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
         )
     )
+    handler.addFilter(_without_job_arguments)
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
@@ -84,6 +85,15 @@ def configure_logging(*, level: str = "info", stream: TextIO | None = None) -> N
         logging.getLogger(name).setLevel(logging.WARNING)
     # Its access lines hold paths and client addresses; we write our own.
     logging.getLogger("uvicorn.access").disabled = True
+
+
+def _without_job_arguments(record: logging.LogRecord) -> bool:
+    """Reduce procrastinate's lines, which quote every argument of a job, to what happened; failures of jobs we log ourselves."""
+    if record.name.split(".", 1)[0] != "procrastinate":
+        return True
+    action = str(getattr(record, "action", "said something"))
+    record.msg, record.args, record.exc_info = f"procrastinate: {action}", (), None
+    return action not in ("job_error", "job_error_retry", "job_aborted")
 
 
 @contextmanager
