@@ -312,7 +312,9 @@ def recover_wallet(lost: address, replacement: address, investor: address) -> bo
         return False
     if replacement_record != 0 and investor_record._identity(replacement_record) != investor:
         return False
-    if investor.is_contract and not self._is_management_key(investor, replacement):
+    # A first wallet may have code too (a multi-signature wallet): only an identity contract is asked for its keys.
+    is_wallet: bool = investor_record._identity(self._records[investor]) == investor
+    if investor.is_contract and not is_wallet and not self._is_management_key(investor, replacement):
         return False
 
     if replacement_record == 0:
@@ -752,7 +754,9 @@ def _register_claim(wallet: address, topic: uint256, issuer: address, data: Byte
 def _is_signed(
     issuer: address, identity: address, topic: uint256, data: Bytes[1024], digest: bytes32, signature: Bytes[512]
 ) -> bool:
-    if issuer.is_contract:
-        return staticcall IOnchainIdentity(issuer).isClaimValid(identity, topic, signature, data)
     signer: address = signatures._recover_packed(signatures._personal_message(digest), signature)
-    return signer != empty(address) and signer == issuer
+    if signer != empty(address) and signer == issuer:
+        return True
+    if not issuer.is_contract:
+        return False
+    return staticcall IOnchainIdentity(issuer).isClaimValid(identity, topic, signature, data)

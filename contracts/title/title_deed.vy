@@ -341,7 +341,7 @@ def _check_verified(receiver: address):
 @view
 def _judge(sender: address, receiver: address, token_id: uint256) -> uint256:
     """@dev One judgement for the view and for the act, so that they cannot differ. A zero sender is a mint."""
-    if self._owner_of[token_id] != sender:
+    if token_id == 0 or self._owner_of[token_id] != sender:
         return NOT_OWNER
     if sender != empty(address):
         if self.paused:

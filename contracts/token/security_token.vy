@@ -184,7 +184,12 @@ def setCompliance(_compliance: address):
     """@notice Leaves the present compliance contract and binds to another. Owner only."""
     ownership._check_owner()
     assert _compliance != empty(address), "invalid argument - zero address"
-    extcall ICompliance(self._compliance(self._hot)).unbindToken(self)
+    # A contract that will not let go, or let go already, must not keep the token: its answer does not matter.
+    left: bool = raw_call(
+        self._compliance(self._hot),
+        abi_encode(self, method_id=method_id("unbindToken(address)")),
+        revert_on_failure=False,
+    )
     self._wire_compliance(_compliance)
 
 
@@ -468,7 +473,7 @@ def getFrozenTokens(_userAddress: address) -> uint256:
 @pure
 def supportsInterface(interfaceId: bytes4) -> bool:
     """@notice ERC-165, ERC-20, ERC-2612, ERC-5267, ERC-173 and ERC-3643's IToken without ERC-20."""
-    return interfaceId in [0x01ffc9a7, 0x36372b07, 0x9d8ff7da, 0x84b0196e, 0x7f5828d0, 0x00000000]
+    return interfaceId in [0x01ffc9a7, 0x36372b07, 0x9d8ff7da, 0x84b0196e, 0x7f5828d0, 0xb97d944c]
 
 
 # Internal: moves
@@ -597,8 +602,8 @@ def _replace_wallet(registry: address, lost: address, replacement: address, inve
     """@dev Recovery by plain ERC-3643 calls, for a registry that is not ours; this token must be its agent."""
     assert lost != replacement and replacement != empty(address), "Recovery not possible"
     assert staticcall IIdentityRegistry(registry).identity(lost) == investor, "Recovery not possible"
-    if investor.is_contract:
-        # ERC-734: purpose 1 is management; a key is the hash of the padded address.
+    if investor.is_contract and staticcall IIdentityRegistry(registry).identity(investor) != investor:
+        # An identity contract, not a wallet with code. ERC-734: purpose 1 is management; a key is the hash of the padded address.
         key: bytes32 = keccak256(abi_encode(replacement))
         assert staticcall IOnchainIdentity(investor).keyHasPurpose(key, 1), "Recovery not possible"
     found: address = staticcall IIdentityRegistry(registry).identity(replacement)

@@ -28,6 +28,17 @@ class Reverted(Exception):
         self.reason = reason
 
 
+@contextlib.contextmanager
+def refused(reason: str) -> Iterator[None]:
+    """Expect the chain to refuse with exactly this reason."""
+    try:
+        yield
+    except Reverted as refusal:
+        assert refusal.reason == reason, f"refused with {refusal.reason!r}, not {reason!r}"
+    else:
+        raise AssertionError(f"not refused; expected {reason!r}")
+
+
 class Done(NamedTuple):
     """What a transaction answered and logged, and the gas it used with the cost of its bytes (EIP-2028), without refunds.
 
