@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The web application: every context's routes, the pages, and what surrounds them. Decides nothing; commands do."""
+"""The web application: every context's routes, the pages, and what surrounds them, served in one process. Decides nothing; commands do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final
 
+import sqlalchemy as sa
+import uvicorn
 from litestar import Litestar, Router
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import CacheControlHeader, State
@@ -17,7 +17,8 @@ from litestar.middleware import DefineMiddleware
 from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
-from muniment.access.ports import SignInUnit
+from muniment.access import http as access_http
+from muniment.app.api_approvals import execute_approved
 from muniment.app.http import operations, problems
 from muniment.app.http.edge import Edge
 from muniment.app.http.live import Live
@@ -26,27 +27,21 @@ from muniment.app.http.operations import Check
 from muniment.app.http.session import PUBLIC, Authentication, actor_of, guard
 from muniment.app.web import pages
 from muniment.app.web.render import STATIC, manifest, problem_page
+from muniment.app.wiring import Backend, Units
+from muniment.infra.configuration import Configuration
 from muniment.infra.outages import Unreachable
 from muniment.infra.postgres.database import Database
+from muniment.infra.postgres.migrations import current_revision, head_revision
+from muniment.parties import http as parties_http
 from muniment.units.errors import MunimentError
-from muniment.units.ids import TenantId
 
 BODY_BYTES_MAX: Final = 1_000_000
 """What a request may bring; routes that take files say so themselves."""
 
 STATIC_SECONDS: Final = 31_536_000
-
-
-class Units(Protocol):
-    """Opens units of work: `app.wiring` has them."""
-
-    def begin(self, tenant_id: TenantId) -> AbstractContextManager[Any]:
-        """Open one transaction of one organisation."""
-        ...
-
-    def begin_sign_in(self) -> AbstractContextManager[SignInUnit]:
-        """Open one transaction of nobody's, for signing in."""
-        ...
+STOP_SECONDS_MAX: Final = 5
+BLOCKS_BEHIND_MAX: Final = 20
+NETWORKS: Final[Mapping[int, str]] = {1: "Ethereum", 137: "Polygon", 8453: "Base", 11155111: "Sepolia", 31337: "local chain"}
 
 
 def create_app(
@@ -70,7 +65,7 @@ def create_app(
             Router("/", route_handlers=[*operations.ROUTES, *context_routes, *pages.ROUTES]),
             create_static_files_router(
                 path="/static",
-                directories=[Path(STATIC)],
+                directories=[STATIC],
                 opt={PUBLIC: True},
                 include_in_schema=False,
                 cache_control=CacheControlHeader(max_age=STATIC_SECONDS, public=True, immutable=True),
@@ -88,6 +83,7 @@ def create_app(
             "actor": Provide(actor_of, sync_to_thread=False),
             "begin": Provide(lambda: units.begin, sync_to_thread=False),
             "begin_sign_in": Provide(lambda: units.begin_sign_in, sync_to_thread=False),
+            "execute_approved": Provide(lambda: execute_approved, sync_to_thread=False),
         },
         openapi_config=openapi_config(),
         compression_config=CompressionConfig(backend="gzip", minimum_size=1000, exclude=["^/events$"]),
@@ -98,3 +94,76 @@ def create_app(
     )
     app.asgi_handler = Edge(app.asgi_handler)
     return app
+
+
+def context_routes() -> list[ControllerRouterHandler]:
+    """Return every context's routes under /v1."""
+    return [*access_http.ROUTES, *parties_http.ROUTES]
+
+
+def readiness_of(backend: Backend) -> dict[str, Check]:
+    """Return what /ready asks: the database, its schema, the chain, and how far the follower is behind it."""
+
+    def database() -> str | None:
+        with backend.database.user_transaction() as connection:
+            connection.execute(sa.text("SELECT 1"))
+        return None
+
+    def migrations() -> str | None:
+        with backend.database.user_transaction() as connection:
+            found = current_revision(connection)
+        wanted = head_revision()
+        return None if found == wanted else f"the database is at revision {found}, this version needs {wanted}"
+
+    def chain() -> str | None:
+        found = backend.evm.chain_id()
+        return None if found == backend.chain_id else f"the node answers for chain {found}, not {backend.chain_id}"
+
+    def follower() -> str | None:
+        with backend.database.user_transaction() as connection:
+            read = connection.execute(sa.text("SELECT min(block_number) FROM infra.follower_cursor")).scalar()
+        if read is None:
+            return "the worker has not read a block yet"
+        behind = backend.evm.block_number() - int(read)
+        return None if behind <= BLOCKS_BEHIND_MAX else f"the worker is {behind} blocks behind the chain"
+
+    return {"database": database, "migrations": migrations, "chain": chain, "follower": follower}
+
+
+def network_name(chain_id: int) -> str:
+    """Return the chain's name for people."""
+    return NETWORKS.get(chain_id, f"chain {chain_id}")
+
+
+def serve(configuration: Configuration) -> None:
+    """Serve pages and API until SIGTERM or SIGINT; open requests are answered first, event streams are ended."""
+    backend = Backend.open(configuration)
+    stopping: list[uvicorn.Server] = []
+    try:
+        app = create_app(
+            units=Units(backend),
+            database=backend.database,
+            network=network_name(backend.chain_id),
+            readiness=readiness_of(backend),
+            context_routes=context_routes(),
+            is_stopping=lambda: any(server.should_exit for server in stopping),
+        )
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                host=configuration.api_host,
+                port=configuration.api_port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                ws="none",
+                lifespan="on",
+                timeout_graceful_shutdown=STOP_SECONDS_MAX,
+                # Only a proxy on this machine may say for whom it asks and over which scheme.
+                forwarded_allow_ips="127.0.0.1",
+            )
+        )
+        stopping.append(server)
+        server.run()
+    finally:
+        backend.close()

@@ -8,16 +8,18 @@ import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from litestar import Request, Response
 from litestar.concurrency import sync_to_thread
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
 from litestar.handlers import BaseRouteHandler
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
+from litestar.params import SkipValidation
 from litestar.types import ASGIApp, Scope
 
 from muniment.access.commands import Authenticated, authenticate
@@ -40,7 +42,8 @@ FORM_TOKEN_HEADER: Final = "X-CSRF-Token"  # noqa: S105 - the name of a header
 VISITOR_COOKIE: Final = "muniment_visitor"
 THEME_COOKIE: Final = "muniment_theme"
 
-BeginSignIn = Callable[[], AbstractContextManager[SignInUnit]]
+BeginSignIn: TypeAlias = SkipValidation[NamedDependency[Callable[[], AbstractContextManager[SignInUnit]]]]
+"""Opens one transaction of nobody's, for signing in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ def visitor_cookie(scope: Scope, token: str) -> Cookie:
 class Authentication(AbstractAuthenticationMiddleware):
     """Finds the session behind a request. A wrong or expired token is the same as none: the guard then refuses."""
 
-    def __init__(self, app: ASGIApp, begin_sign_in: BeginSignIn) -> None:
+    def __init__(self, app: ASGIApp, begin_sign_in: Callable[[], AbstractContextManager[SignInUnit]]) -> None:
         super().__init__(app, exclude=["^/static/", "^/health$", "^/ready$", "^/metrics$"])
         self._begin_sign_in = begin_sign_in
 

@@ -1,8 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every page's route, gathered under one name."""
 
-from muniment.app.web.pages import account, developers
+from muniment.app.web.pages import account, actions, control, developers, flows, investors, securities, transactions
 
-ROUTES = [*account.ROUTES, *developers.ROUTES]
+ROUTES = [
+    *account.ROUTES,
+    *securities.ROUTES,
+    *flows.ROUTES,
+    *actions.ROUTES,
+    *investors.ROUTES,
+    *transactions.ROUTES,
+    *control.ROUTES,
+    *developers.ROUTES,
+]
 
 __all__ = ["ROUTES"]

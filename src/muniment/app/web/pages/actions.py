@@ -1,0 +1,519 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Forms that move shares or money: issue, transfer, declare a dividend. Each shows what will happen before anything is signed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final, TypeAlias
+from uuid import UUID, uuid4
+
+from litestar import Response, get, post
+from litestar.concurrency import sync_to_thread
+
+from muniment.access.commands import approval_policy
+from muniment.access.model import Action, Actor, Pending, authorize, permits
+from muniment.access.ports import Page
+from muniment.app.http.problems import status_of
+from muniment.app.http.request import MunimentRequest
+from muniment.app.web.forms import fingerprint, form_values, go_to, text_of
+from muniment.app.web.pages.securities import crumbs_of, head_of, security_id_of
+from muniment.app.web.reading import AsActor, Begin, holders_of, investor_names, nameless, shares_text
+from muniment.app.web.render import page, reason_of_error, reasons_of, wrong
+from muniment.app.web.views import FormState, Option, Preview
+from muniment.app.web.words import count, percent
+from muniment.compliance.commands import ask_transfer
+from muniment.instruments.commands import view_security
+from muniment.instruments.model.securities import Security
+from muniment.parties.errors import InvestorNotFound
+from muniment.parties.model import country_name, parse_address
+from muniment.servicing.commands import DeclareDividend, declare_dividend, preview_dividend
+from muniment.servicing.model import DividendAmount, PerShare, Total
+from muniment.servicing.ports import ServicingUnit
+from muniment.settlement.commands import IssueShares, TransferShares, issue, preview_issue, transfer
+from muniment.settlement.errors import HolderSigns
+from muniment.settlement.model import Allotment
+from muniment.units.decisions import Refused
+from muniment.units.errors import MunimentError, Place
+from muniment.units.ids import Address, InvestorId, SecurityId, parse_id
+from muniment.units.money import Money, Price, parse_decimal
+from muniment.units.payment_tokens import PaymentToken
+from muniment.units.shares import parse_shares
+
+HOLDERS_IN_A_SELECT: Final = 300
+PRICE_DECIMALS_MAX: Final = 18
+REQUEST_KEY: Final = "idempotency_key"
+
+Values: TypeAlias = Mapping[str, str]
+
+
+class FieldMissing(MunimentError):
+    """A field that the form cannot do without is empty."""
+
+    code = "web.field_missing"
+    message = "{what} is missing."
+    cure = "Fill it in."
+
+
+class BadMoment(MunimentError):
+    """No date and time."""
+
+    code = "web.bad_moment"
+    message = "“{text}” is no date and time."
+    cure = "Give date and time in UTC, such as 2027-05-23T16:00."
+
+
+# Issue
+
+
+@get("/securities/{security_id:str}/issue", sync_to_thread=True, include_in_schema=False)
+def show_issue(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+    """Show the form to issue shares."""
+    with begin(actor.tenant_id) as unit:
+        return _issue_page(request, actor, security_id_of(security_id), _fresh(), unit=unit)
+
+
+@post("/securities/{security_id:str}/issue/preview", include_in_schema=False, status_code=200)
+async def preview_issue_form(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+    """Show what issuing would do, or why it cannot be done."""
+    values = await form_values(request)
+    return await sync_to_thread(_run, request, actor, begin, security_id_of(security_id), values, _issue_page)
+
+
+@post("/securities/{security_id:str}/issue", include_in_schema=False)
+async def do_issue(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+    """Issue what was previewed, or ask a second person."""
+    values = await form_values(request)
+    return await sync_to_thread(_execute, request, actor, begin, security_id_of(security_id), values, _issue_page, _issue)
+
+
+def _issue_page(
+    request: MunimentRequest, actor: Actor, security_id: SecurityId, values: Values, *, unit: ServicingUnit, form: FormState | None = None
+) -> Response[Any]:
+    authorize(actor, Action.SETTLEMENT_ISSUE, tenant_id=unit.tenant_id)
+    security = view_security(actor, security_id, unit=unit)
+    form, preview = _previewed(values, form, lambda: _preview_issue(actor, security, values, unit=unit))
+    authorized = security.terms.shares_authorized
+    hint = None
+    if authorized is not None:
+        room = max(0, authorized - unit.register.supply(security_id))
+        hint = f"{shares_text(room, security)} of {shares_text(authorized, security)} authorised shares can still be issued."
+    return page(
+        request,
+        "issue.html",
+        title=f"Issue shares of {security.terms.name}",
+        status=_status(form, preview),
+        lead="New shares for a verified holder. The rules are asked now, and by the token again when it happens.",
+        crumbs=crumbs_of(security, ("Issue shares", "")),
+        action=f"/securities/{security_id}/issue",
+        check_words="Check this issue",
+        security=head_of(actor, security, tab="", unit=unit),
+        form=form,
+        preview=preview,
+        shares_hint=hint,
+        holders=_eligible(actor, unit=unit),
+    )
+
+
+def _issue_request(security: Security, values: Values, *, unit: ServicingUnit) -> IssueShares:
+    wallet = _wallet(values, "wallet", "The holder", unit=unit)
+    shares = parse_shares(_required(values, "shares", "The number of shares"), decimals=security.terms.decimals)
+    return IssueShares(_request_id(values), security.terms.security_id, (Allotment(shares=int(shares), wallet=wallet),))
+
+
+def _preview_issue(actor: Actor, security: Security, values: Values, *, unit: ServicingUnit) -> Preview:
+    request = _issue_request(security, values, unit=unit)
+    report = preview_issue(actor, request, unit=unit)
+    if report.refused:
+        return Preview(title="This issue is refused", reasons=reasons_of(report.refused[0].decision))
+    wallet, shares = report.accepted[0].wallet, report.shares
+    supply = unit.register.supply(request.security_id)
+    held = unit.register.balance_of(request.security_id, wallet)
+    name = _holder_name(actor, wallet, unit=unit)
+    lines = [
+        ("Shares in issue", f"{shares_text(supply, security)} → {shares_text(supply + shares, security)}"),
+        (name, f"{_part(held, supply, security)} → {_part(held + shares, supply + shares, security)}"),
+    ]
+    return Preview(
+        button=f"Issue {shares_text(shares, security)} {security.terms.symbol} to {name}",
+        title="Nothing stands against this issue",
+        lines=lines,
+        notes=_second_person(actor, Action.SETTLEMENT_ISSUE, unit=unit),
+        fingerprint=fingerprint(_shown(values)),
+    )
+
+
+def _issue(actor: Actor, security: Security, values: Values, *, unit: ServicingUnit) -> str | Refused:
+    request = _issue_request(security, values, unit=unit)
+    # A single receiver: what stands against it is shown whole, and nothing is stored.
+    report = preview_issue(actor, request, unit=unit)
+    if report.refused:
+        return report.refused[0].decision
+    outcome = issue(actor, request, unit=unit)
+    if isinstance(outcome, Pending):
+        return f"/approvals/{outcome.approval_id}"
+    return f"/instructions/{outcome.instructions[0].instruction_id}"
+
+
+# Transfer
+
+
+@get("/securities/{security_id:str}/transfer", sync_to_thread=True, include_in_schema=False)
+def show_transfer(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+    """Show the form to transfer shares."""
+    with begin(actor.tenant_id) as unit:
+        return _transfer_page(request, actor, security_id_of(security_id), _fresh(), unit=unit)
+
+
+@post("/securities/{security_id:str}/transfer/preview", include_in_schema=False, status_code=200)
+async def preview_transfer_form(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+    """Show what the transfer would do, or every reason against it."""
+    values = await form_values(request)
+    return await sync_to_thread(_run, request, actor, begin, security_id_of(security_id), values, _transfer_page)
+
+
+@post("/securities/{security_id:str}/transfer", include_in_schema=False)
+async def do_transfer(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+    """Transfer what was previewed."""
+    values = await form_values(request)
+    return await sync_to_thread(_execute, request, actor, begin, security_id_of(security_id), values, _transfer_page, _transfer)
+
+
+def _transfer_page(
+    request: MunimentRequest, actor: Actor, security_id: SecurityId, values: Values, *, unit: ServicingUnit, form: FormState | None = None
+) -> Response[Any]:
+    authorize(actor, Action.SETTLEMENT_TRANSFER, tenant_id=unit.tenant_id)
+    security = view_security(actor, security_id, unit=unit)
+    form, preview = _previewed(values, form, lambda: _preview_transfer(actor, security, values, unit=unit))
+    return page(
+        request,
+        "transfer.html",
+        title=f"Transfer shares of {security.terms.name}",
+        status=_status(form, preview),
+        lead="Both sides must pass every rule: they are asked now, and by the token again when it happens.",
+        crumbs=crumbs_of(security, ("Transfer shares", "")),
+        action=f"/securities/{security_id}/transfer",
+        check_words="Check this transfer",
+        security=head_of(actor, security, tab="", unit=unit),
+        form=form,
+        preview=preview,
+        senders=_senders(actor, security, unit=unit),
+        holders=_eligible(actor, unit=unit, verified_only=False),
+    )
+
+
+def _transfer_request(security: Security, values: Values, *, unit: ServicingUnit) -> TransferShares:
+    from_wallet = _wallet(values, "from_wallet", "Who gives", unit=unit)
+    to_wallet = _wallet(values, "to_wallet", "Who receives", unit=unit)
+    shares = parse_shares(_required(values, "shares", "The number of shares"), decimals=security.terms.decimals)
+    return TransferShares(_request_id(values), security.terms.security_id, from_wallet, to_wallet, int(shares))
+
+
+def _preview_transfer(actor: Actor, security: Security, values: Values, *, unit: ServicingUnit) -> Preview:
+    request = _transfer_request(security, values, unit=unit)
+    decision = ask_transfer(
+        actor, request.security_id, from_wallet=request.from_wallet, to_wallet=request.to_wallet, shares=request.shares, unit=unit
+    )
+    if isinstance(decision, Refused):
+        return Preview(title="This transfer is refused", reasons=reasons_of(decision))
+    sender = unit.wallets.by_address(request.from_wallet)
+    if sender is None or not sender.managed:
+        return Preview(title="This transfer is the holder's to sign", reasons=[reason_of_error(HolderSigns(wallet=request.from_wallet))])
+    supply = unit.register.supply(request.security_id)
+    names = holders_of(actor, [request.from_wallet, request.to_wallet], unit=unit)
+    balances = unit.register.balances_of(request.security_id, [request.from_wallet, request.to_wallet])
+    before_from, before_to = balances[request.from_wallet], balances[request.to_wallet]
+    from_name, to_name = names.name(request.from_wallet), names.name(request.to_wallet)
+    return Preview(
+        button=f"Transfer {shares_text(request.shares, security)} {security.terms.symbol} to {to_name}",
+        title="Nothing stands against this transfer",
+        lines=[
+            (from_name, f"{_part(before_from, supply, security)} → {_part(before_from - request.shares, supply, security)}"),
+            (to_name, f"{_part(before_to, supply, security)} → {_part(before_to + request.shares, supply, security)}"),
+        ],
+        fingerprint=fingerprint(_shown(values)),
+    )
+
+
+def _transfer(actor: Actor, security: Security, values: Values, *, unit: ServicingUnit) -> str | Refused:
+    outcome = transfer(actor, _transfer_request(security, values, unit=unit), unit=unit)
+    return outcome if isinstance(outcome, Refused) else f"/instructions/{outcome.instruction_id}"
+
+
+# Dividend
+
+
+@get("/securities/{security_id:str}/dividends/declare", sync_to_thread=True, include_in_schema=False)
+def show_declare(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+    """Show the form to declare a dividend."""
+    with begin(actor.tenant_id) as unit:
+        end_of_day = unit.clock.now().replace(hour=23, minute=59, second=0, microsecond=0)
+        dates = {"record_at": f"{end_of_day:%Y-%m-%dT%H:%M}", "payment_at": f"{end_of_day + dt.timedelta(days=7):%Y-%m-%dT%H:%M}"}
+        return _dividend_page(request, actor, security_id_of(security_id), {**_fresh(), **dates, "basis": "total"}, unit=unit)
+
+
+@post("/securities/{security_id:str}/dividends/declare/preview", include_in_schema=False, status_code=200)
+async def preview_declare_form(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+    """Show whom the dividend would pay how much if now were the record date."""
+    values = await form_values(request)
+    return await sync_to_thread(_run, request, actor, begin, security_id_of(security_id), values, _dividend_page)
+
+
+@post("/securities/{security_id:str}/dividends/declare", include_in_schema=False)
+async def do_declare(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+    """Declare what was previewed, or ask a second person."""
+    values = await form_values(request)
+    return await sync_to_thread(_execute, request, actor, begin, security_id_of(security_id), values, _dividend_page, _declare)
+
+
+def _dividend_page(
+    request: MunimentRequest, actor: Actor, security_id: SecurityId, values: Values, *, unit: ServicingUnit, form: FormState | None = None
+) -> Response[Any]:
+    authorize(actor, Action.SERVICING_DECLARE_DIVIDEND, tenant_id=unit.tenant_id)
+    security = view_security(actor, security_id, unit=unit)
+    form, preview = _previewed(values, form, lambda: _preview_dividend(actor, security, values, unit=unit), needed="amount")
+    tokens = unit.payment_tokens.all()
+    return page(
+        request,
+        "dividend_declare.html",
+        title=f"Declare a dividend on {security.terms.name}",
+        status=_status(form, preview),
+        lead="Whoever holds shares at the record date is paid. Times are UTC.",
+        crumbs=crumbs_of(security, ("Dividends", f"/securities/{security_id}/dividends"), ("Declare", "")),
+        action=f"/securities/{security_id}/dividends/declare",
+        check_words="Show who would be paid",
+        security=head_of(actor, security, tab="", unit=unit),
+        form=form,
+        preview=preview,
+        bases=[Option("total", "in total, for all holders"), Option("per_share", "for one share")],
+        currencies=[Option(token.address, f"{token.currency} ({token.symbol})") for token in tokens],
+    )
+
+
+def _dividend_request(security: Security, values: Values, *, unit: ServicingUnit) -> DeclareDividend:
+    token = _payment_token(values, unit=unit)
+    return DeclareDividend(
+        request_id=_request_id(values),
+        security_id=security.terms.security_id,
+        amount=_amount(values, token),
+        record_at=_moment(values, "record_at", "The record date"),
+        payment_at=_moment(values, "payment_at", "The payment date"),
+        payment_token=token.address,
+    )
+
+
+def _amount(values: Values, token: PaymentToken) -> DividendAmount:
+    text = _required(values, "amount", "The amount")
+    if text_of(values, "basis") != "per_share":
+        return Total(Money.parse(text, token.currency, field="amount"))
+    units = parse_decimal(text, decimals_max=PRICE_DECIMALS_MAX, unit="a price", field="amount")
+    return PerShare(Price(Decimal(units).scaleb(-PRICE_DECIMALS_MAX).normalize(), token.currency))
+
+
+def _payment_token(values: Values, *, unit: ServicingUnit) -> PaymentToken:
+    tokens = unit.payment_tokens.all()
+    address = text_of(values, "payment_token")
+    found = [token for token in tokens if token.address == address]
+    if not found:
+        raise FieldMissing(what="The payment token", place=Place(field="payment_token"))
+    return found[0]
+
+
+def _preview_dividend(actor: Actor, security: Security, values: Values, *, unit: ServicingUnit) -> Preview:
+    request = _dividend_request(security, values, unit=unit)
+    entitled = preview_dividend(actor, request, unit=unit)
+    people = len(entitled.entitlements)
+    held = [one for one in entitled.entitlements if one.held is not None]
+    lines = [
+        ("To be paid", str(entitled.due)),
+        ("Holders now", f"{count(people)}, as of block {count(entitled.block_number)}"),
+    ]
+    if held:
+        lines.append(("Held back", f"{count(len(held))} frozen or unknown wallets; their part stays due"))
+    notes = ["The holders are fixed at the record date; who trades before then changes who is paid, not how much."]
+    shortage = _shortage(request, entitled.due, unit=unit)
+    if shortage:
+        notes.append(shortage)
+    return Preview(
+        button=f"Pay {entitled.due} to {count(people)} {'holder' if people == 1 else 'holders'}",
+        title="Nothing stands against this dividend",
+        lines=lines,
+        notes=[*notes, *_second_person(actor, Action.SERVICING_DECLARE_DIVIDEND, unit=unit)],
+        fingerprint=fingerprint(_shown(values)),
+    )
+
+
+def _shortage(request: DeclareDividend, due: Money, *, unit: ServicingUnit) -> str:
+    token, suite = unit.payment_tokens.find(request.payment_token), unit.suites.suite()
+    if token is None or suite is None:
+        return ""
+    balance = unit.payout_chain.balance(token, suite.operator)
+    if balance >= token.units_of(due):
+        return ""
+    return f"The paying account holds too little: {count(balance)} units of {token.symbol}. Payment waits until it is filled."
+
+
+def _declare(actor: Actor, security: Security, values: Values, *, unit: ServicingUnit) -> str | Refused:
+    outcome = declare_dividend(actor, _dividend_request(security, values, unit=unit), unit=unit)
+    return f"/approvals/{outcome.approval_id}" if isinstance(outcome, Pending) else f"/dividends/{outcome.dividend_id}"
+
+
+# What the three forms share
+
+ShowForm: TypeAlias = Callable[..., Response[Any]]
+Do: TypeAlias = Callable[..., str | Refused]
+FIELDS: Final = (
+    "wallet",
+    "shares",
+    "from_wallet",
+    "to_wallet",
+    "amount",
+    "basis",
+    "payment_token",
+    "record_at",
+    "payment_at",
+)
+
+
+def _fresh() -> dict[str, str]:
+    return {REQUEST_KEY: str(uuid4())}
+
+
+def _shown(values: Values) -> dict[str, str]:
+    return {name: text for name, text in values.items() if name in FIELDS}
+
+
+def _run(request: MunimentRequest, actor: Actor, begin: Begin, security_id: SecurityId, values: Values, show: ShowForm) -> Response[Any]:
+    with begin(actor.tenant_id) as unit:
+        return show(request, actor, security_id, {**_fresh(), **values}, unit=unit)
+
+
+def _execute(
+    request: MunimentRequest, actor: Actor, begin: Begin, security_id: SecurityId, values: Values, show: ShowForm, do: Do
+) -> Response[Any]:
+    """Do exactly what was shown; anything else is shown first. A refusal comes back on the form with everything that was typed."""
+    values = {**_fresh(), **values}
+    if text_of(values, "previewed") != fingerprint(_shown(values)):
+        return _run(request, actor, begin, security_id, values, show)
+    try:
+        with begin(actor.tenant_id) as unit:
+            outcome = do(actor, view_security(actor, security_id, unit=unit), values, unit=unit)
+    except MunimentError as refusal:
+        if status_of(refusal.code) in {401, 403, 404}:
+            raise
+        form = wrong(refusal, values, fields=FIELDS)
+        with begin(actor.tenant_id) as unit:
+            return show(request, actor, security_id, values, unit=unit, form=form)
+    if isinstance(outcome, Refused):
+        return _run(request, actor, begin, security_id, values, show)
+    return go_to(outcome)
+
+
+def _previewed(
+    values: Values, form: FormState | None, preview: Callable[[], Preview], *, needed: str = "shares"
+) -> tuple[FormState, Preview | None]:
+    """Return the form and, where enough is filled in, its preview; a defect of a field is tied to the field."""
+    if form is not None:
+        return form, None
+    if not text_of(values, needed):
+        return FormState(values=values), None
+    try:
+        return FormState(values=values), preview()
+    except MunimentError as refusal:
+        if status_of(refusal.code) in {401, 403, 404} and (refusal.place is None or refusal.place.field not in FIELDS):
+            raise
+        return wrong(refusal, values, fields=FIELDS), None
+
+
+def _status(form: FormState, preview: Preview | None) -> int:
+    return 422 if form.wrong_sentence or (preview is not None and preview.reasons) else 200
+
+
+def _required(values: Values, name: str, what: str) -> str:
+    text = text_of(values, name)
+    if not text:
+        raise FieldMissing(what=what, place=Place(field=name))
+    return text
+
+
+def _request_id(values: Values) -> UUID:
+    return parse_id(text_of(values, REQUEST_KEY), field=REQUEST_KEY)
+
+
+def _moment(values: Values, name: str, what: str) -> dt.datetime:
+    text = _required(values, name, what)
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise BadMoment(text=text, place=Place(field=name)) from None
+    return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+
+
+def _wallet(values: Values, name: str, what: str, *, unit: ServicingUnit) -> Address:
+    """Return the wallet that a field means: an address, or the first wallet of an investor's id or reference."""
+    text = _required(values, name, what)
+    if text[:2].lower() == "0x":
+        return parse_address(text, field=name)
+    investor = unit.investors.by_reference(text)
+    investor_id = investor.investor_id if investor is not None else InvestorId(parse_id(text, field=name))
+    wallets = unit.wallets.of_investor(investor_id)
+    if not wallets:
+        raise InvestorNotFound(place=Place(field=name))
+    return wallets[0].address
+
+
+def _eligible(actor: Actor, *, unit: ServicingUnit, verified_only: bool = True) -> Sequence[Option]:
+    """Return the wallets to choose from: those of the newest investors, by name."""
+    authorize(actor, Action.PARTIES_VIEW, tenant_id=unit.tenant_id)
+    status = "verified" if verified_only else None
+    investors = unit.investors.page(Page(limit=HOLDERS_IN_A_SELECT), status=status)
+    by_id = {investor.investor_id: investor for investor in investors}
+    wallets = unit.wallets.of_investors(list(by_id))
+    names = investor_names(actor, list(by_id), unit=unit)
+    options = []
+    for investor_id, investor in by_id.items():
+        for wallet in wallets.get(investor_id, ()):
+            more = f", wallet {wallet.position}" if wallet.position > 1 else ""
+            state = "" if investor.status == "verified" else f", {investor.status.replace('_', ' ')}"
+            words = f"{names.get(investor_id, nameless(investor_id))}, {country_name(investor.country)}{more}{state}"
+            options.append(Option(wallet.address, words))
+    return sorted(options, key=lambda option: option.words)
+
+
+def _senders(actor: Actor, security: Security, *, unit: ServicingUnit) -> Sequence[Option]:
+    """Return the wallets that hold shares and whose key is kept here."""
+    holdings = {holding.wallet: holding.shares for holding in unit.register.holdings(security.terms.security_id) if holding.shares > 0}
+    wallets = {address: wallet for address, wallet in unit.wallets.by_addresses(sorted(holdings)).items() if wallet.managed}
+    names = holders_of(actor, list(wallets), unit=unit)
+    options = [
+        Option(address, f"{names.name(address)}, {shares_text(holdings[address], security)} {security.terms.symbol}") for address in wallets
+    ]
+    return sorted(options, key=lambda option: option.words)
+
+
+def _holder_name(actor: Actor, wallet: Address, *, unit: ServicingUnit) -> str:
+    return holders_of(actor, [wallet], unit=unit).name(wallet)
+
+
+def _part(shares: int, supply: int, security: Security) -> str:
+    return f"{shares_text(shares, security)} ({percent(shares, supply)})"
+
+
+def _second_person(actor: Actor, action: Action, *, unit: ServicingUnit) -> list[str]:
+    if permits(actor, Action.ACCESS_VIEW_APPROVALS) and approval_policy(actor, unit=unit).get(action, False):
+        return ["A second person must approve this before anything is signed."]
+    return []
+
+
+ROUTES = [
+    show_issue,
+    preview_issue_form,
+    do_issue,
+    show_transfer,
+    preview_transfer_form,
+    do_transfer,
+    show_declare,
+    preview_declare_form,
+    do_declare,
+]

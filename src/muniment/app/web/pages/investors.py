@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Investors: list and search, one investor, onboarding from a CSV file with a report of each row."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from litestar import Response, get, post
+from litestar.concurrency import sync_to_thread
+from litestar.datastructures import UploadFile
+
+from muniment.access.model import Action, Actor, authorize, permits
+from muniment.access.ports import Page
+from muniment.app.http.problems import status_of
+from muniment.app.http.request import MunimentRequest
+from muniment.app.web.reading import AsActor, Begin, investor_mark, nameless, shares_text
+from muniment.app.web.render import page, wrong
+from muniment.app.web.views import FormState, InvestorRow, Mark, Option
+from muniment.app.web.words import count, percent
+from muniment.parties.commands import InvestorView, list_investors, onboard_csv, view_investor
+from muniment.parties.model import STATUSES, OnboardingReport, PersonalData, Verified, Wallet, country_name
+from muniment.parties.model.onboarding import COLUMNS, FILE_BYTES_MAX
+from muniment.servicing.ports import ServicingUnit
+from muniment.units.errors import MunimentError, Place, instant_text
+from muniment.units.ids import Address, InvestorId, parse_id
+
+ROWS_A_PAGE: Final = 50
+REFUSED_SHOWN: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingLine:
+    """What an investor holds of one security."""
+
+    name: str
+    href: str
+    shares: str
+    percent: str
+
+
+@dataclass(frozen=True, slots=True)
+class WalletLine:
+    """A wallet of an investor."""
+
+    address: str
+    kept: str
+    registration: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedLine:
+    """A reason why a row of the file was not taken."""
+
+    line: int
+    field: str
+    sentence: str
+    cure: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """What became of a file."""
+
+    title: str
+    sentence: str
+    refused: tuple[RefusedLine, ...]
+
+
+class NoFile(MunimentError):
+    """The form came without a file."""
+
+    code = "web.no_file"
+    message = "No file was chosen."
+    cure = "Choose a CSV file."
+
+
+@get("/investors", sync_to_thread=True, include_in_schema=False)
+def show_investors(
+    request: MunimentRequest, actor: AsActor, begin: Begin, q: str = "", status: str = "", cursor: str | None = None
+) -> Response[Any]:
+    """List investors, newest first, of one status or with one e-mail, name, wallet or reference where asked."""
+    wanted = status if status in STATUSES else None
+    with begin(actor.tenant_id) as unit:
+        found = list_investors(actor, Page(limit=ROWS_A_PAGE + 1, cursor=cursor), text=q.strip()[:200] or None, status=wanted, unit=unit)
+    shown = found[:ROWS_A_PAGE]
+    filters = {name: text for name, text in (("q", q), ("status", wanted or "")) if text}
+    next_href = None
+    if len(found) > ROWS_A_PAGE:
+        next_href = "/investors?" + urlencode({**filters, "cursor": str(shown[-1].investor.investor_id)})
+    return page(
+        request,
+        "investors.html",
+        title="Investors",
+        rows=[_row(view) for view in shown],
+        q=q,
+        wanted_status=wanted or "",
+        statuses=[Option("", "Any status"), *(Option(one, one.replace("_", " ")) for one in STATUSES)],
+        may_onboard=permits(actor, Action.PARTIES_ONBOARD),
+        next_href=next_href,
+        first_href=f"/investors?{urlencode(filters)}" if cursor else None,
+    )
+
+
+def _row(view: InvestorView) -> InvestorRow:
+    investor = view.investor
+    return InvestorRow(
+        href=f"/investors/{investor.investor_id}",
+        investor_id=str(investor.investor_id),
+        name=_name(view),
+        kind=investor.kind.value,
+        country=country_name(investor.country),
+        status=investor_mark(investor.status),
+        wallets=count(len(view.wallets)),
+        since=investor.created_at,
+    )
+
+
+def _name(view: InvestorView) -> str:
+    if view.investor.is_erased:
+        return "Erased person"
+    return view.name or nameless(view.investor.investor_id)
+
+
+@get("/investors/{investor_id:str}", sync_to_thread=True, include_in_schema=False)
+def show_investor(request: MunimentRequest, actor: AsActor, begin: Begin, investor_id: str) -> Response[Any]:
+    """Show one investor: holdings, wallets, verification, and personal data to those who may see it."""
+    with begin(actor.tenant_id) as unit:
+        known_id = InvestorId(parse_id(investor_id, field="investor_id"))
+        authorize(actor, Action.PARTIES_VIEW, tenant_id=unit.tenant_id)
+        unit.investors.get(known_id)
+        holdings = _holdings(actor, unit.wallets.of_investor(known_id), unit=unit)
+        # Last, for seeing personal data writes into the audit log.
+        view = view_investor(actor, known_id, unit=unit)
+    name = _name(view)
+    return page(
+        request,
+        "investor.html",
+        title=name,
+        crumbs=[("Investors", "/investors"), (name, "")],
+        investor={
+            "name": name,
+            "kind": view.investor.kind.value,
+            "country": country_name(view.investor.country),
+            "status": investor_mark(view.investor.status),
+        },
+        holdings=holdings,
+        wallets=[_wallet_line(wallet, view) for wallet in view.wallets],
+        personal=_personal(view.person),
+        personal_note=(
+            "The key to this person's data was destroyed. Wallets and holdings remain."
+            if view.investor.is_erased
+            else "Your roles do not show personal data."
+        ),
+        verification=_verification(view),
+    )
+
+
+def _holdings(actor: Actor, wallets: Any, *, unit: ServicingUnit) -> list[HoldingLine]:
+    if not permits(actor, Action.REGISTER_VIEW):
+        return []
+    shares: dict[Address, int] = {}
+    for wallet in wallets:
+        for token in unit.register.securities_held(wallet.address):
+            shares.setdefault(token, 0)
+    lines = []
+    for token in shares:
+        security = unit.securities.by_token(token)
+        if security is None:
+            continue
+        security_id = security.terms.security_id
+        held = sum(unit.register.balance_of(security_id, wallet.address) for wallet in wallets)
+        supply = unit.register.supply(security_id)
+        href = f"/securities/{security_id}"
+        lines.append(
+            HoldingLine(security.terms.name, href, f"{shares_text(held, security)} {security.terms.symbol}", percent(held, supply))
+        )
+    return sorted(lines, key=lambda line: line.name)
+
+
+def _wallet_line(wallet: Wallet, view: InvestorView) -> WalletLine:
+    kept = "here, under the issuer's key store" if wallet.managed else "by the holder"
+    registration = (
+        Mark("may receive", "yes", "good") if isinstance(view.investor.standing, Verified) else Mark("not verified", "wait", "warn")
+    )
+    return WalletLine(wallet.address, f"{kept}{', identity on the chain' if wallet.position == 1 else ''}", registration)
+
+
+def _personal(person: PersonalData | None) -> Mapping[str, str]:
+    if person is None:
+        return {}
+    found = {
+        "name": person.name,
+        "e-mail": person.email,
+        "date of birth": "" if person.date_of_birth is None else person.date_of_birth.isoformat(),
+        "tax id": person.tax_id or "",
+        "document": person.document_number or "",
+        "document expires": "" if person.document_expires is None else person.document_expires.isoformat(),
+        "accredited": "yes" if person.is_accredited else "no",
+        "note": person.note or "",
+    }
+    return {name: text for name, text in found.items() if text}
+
+
+def _verification(view: InvestorView) -> Mapping[str, Any]:
+    found: dict[str, Any] = {"reference": view.investor.external_reference, "status": view.investor.status.replace("_", " ")}
+    standing = view.investor.standing
+    if isinstance(standing, Verified):
+        found["good until"] = instant_text(standing.until)[:10]
+    codes = getattr(standing, "codes", ())
+    if codes:
+        found["why"] = ", ".join(codes)
+    for claim in view.claims:
+        ended = "" if claim.revoked_at is None else ", ended"
+        found[f"claim {claim.topic.name.lower()}"] = f"by {claim.issuer}, until {instant_text(claim.expires_at)[:10]}{ended}"
+    return found
+
+
+@get("/investors/import", sync_to_thread=True, include_in_schema=False)
+def show_import(request: MunimentRequest, actor: AsActor) -> Response[Any]:
+    """Show the onboarding form."""
+    authorize(actor, Action.PARTIES_ONBOARD, tenant_id=actor.tenant_id)
+    return _import_page(request)
+
+
+@post("/investors/import", include_in_schema=False, request_max_body_size=FILE_BYTES_MAX + 100_000)
+async def do_import(request: MunimentRequest, actor: AsActor, begin: Begin) -> Response[Any]:
+    """Onboard what is valid in the file and report the rest, line by line."""
+    authorize(actor, Action.PARTIES_ONBOARD, tenant_id=actor.tenant_id)
+    upload = (await request.form()).get("file")
+    if not isinstance(upload, UploadFile) or not upload.filename:
+        form = wrong(NoFile(place=Place(field="file")), {}, fields=("file",))
+        return await sync_to_thread(_import_page, request, form=form, status=422)
+    content = await upload.read()
+    file_name = upload.filename.rpartition("/")[2][:100]
+
+    def run() -> Response[Any]:
+        try:
+            with begin(actor.tenant_id) as unit:
+                report = onboard_csv(actor, io.BytesIO(content), file_name=file_name, unit=unit)
+        except MunimentError as refusal:
+            return _import_page(request, form=wrong(refusal, {}), status=status_of(refusal.code))
+        return _import_page(request, report=_report_view(report))
+
+    return await sync_to_thread(run)
+
+
+def _report_view(report: OnboardingReport) -> ReportView:
+    accepted, refused, unchanged = len(report.accepted), len(report.refused), len(report.unchanged)
+    known = f" {count(unchanged)} were known already." if unchanged else ""
+    lines = [
+        RefusedLine(
+            line=row.line,
+            field="" if reason.place is None or reason.place.field is None else reason.place.field,
+            sentence=reason.sentence,
+            cure=reason.cure_sentence or "",
+            code=reason.code,
+        )
+        for row in report.refused
+        for reason in row.reasons
+    ]
+    rest = f" The first {count(REFUSED_SHOWN)} reasons are shown." if len(lines) > REFUSED_SHOWN else ""
+    return ReportView(
+        title=f"{count(accepted)} {'row' if accepted == 1 else 'rows'} onboarded, {count(refused)} refused",
+        sentence=f"Each new investor waits for verification.{known}{rest}",
+        refused=tuple(lines[:REFUSED_SHOWN]),
+    )
+
+
+def _import_page(
+    request: MunimentRequest, *, form: FormState | None = None, report: ReportView | None = None, status: int = 200
+) -> Response[Any]:
+    return page(
+        request,
+        "investors_import.html",
+        title="Onboard investors",
+        status=status,
+        crumbs=[("Investors", "/investors"), ("Onboard from a CSV file", "")],
+        form=form or FormState(),
+        report=report,
+        columns=", ".join(COLUMNS),
+        size_max=f"{FILE_BYTES_MAX // 1_000_000} MB and 10,000 rows",
+    )
+
+
+ROUTES = [show_investors, show_import, do_import, show_investor]
