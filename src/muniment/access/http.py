@@ -11,8 +11,9 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, delete, get, post, put
+from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Dependency, Parameter
+from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
 from muniment.access import commands
 from muniment.access.commands import AcceptInvitation, InviteMember, SignedIn, SignIn, SignInRefused
@@ -63,12 +64,13 @@ class Credentials(Protocol):
 
 
 AccessRequest: TypeAlias = Request[Any, Any, Any]
-AsActor: TypeAlias = Annotated[Actor, Dependency(skip_validation=True)]
-Begin: TypeAlias = Annotated[Callable[[TenantId], AbstractContextManager[AccessUnit]], Dependency(skip_validation=True)]
-BeginSignIn: TypeAlias = Annotated[Callable[[], AbstractContextManager[SignInUnit]], Dependency(skip_validation=True)]
-Execute: TypeAlias = Annotated[ExecuteApproved | None, Dependency(default=None, skip_validation=True)]
-Limit: TypeAlias = Annotated[int, Parameter(ge=1, le=PAGE_ROWS_MAX, description="How many rows at most.")]
-Cursor: TypeAlias = Annotated[str | None, Parameter(max_length=100, description="next_cursor of the page before.")]
+AsActor: TypeAlias = SkipValidation[NamedDependency[Actor]]
+Begin: TypeAlias = SkipValidation[NamedDependency[Callable[[TenantId], AbstractContextManager[AccessUnit]]]]
+BeginSignIn: TypeAlias = SkipValidation[NamedDependency[Callable[[], AbstractContextManager[SignInUnit]]]]
+Execute: TypeAlias = SkipValidation[NamedDependency[ExecuteApproved | None]]
+Id: TypeAlias = FromPath[str]
+Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=PAGE_ROWS_MAX, description="How many rows at most.")]
+Cursor: TypeAlias = Annotated[str | None, QueryParameter(max_length=100, description="next_cursor of the page before.")]
 
 Text: TypeAlias = Annotated[str, msgspec.Meta(max_length=1000)]
 Password: TypeAlias = Annotated[str, msgspec.Meta(max_length=1000)]
@@ -266,7 +268,7 @@ class AuditVerificationBody(_Wire, frozen=True, kw_only=True):
 
 
 @post("/v1/sessions", sync_to_thread=True, opt={"public": True}, tags=["Access"], summary="Sign in")
-def post_session(request: AccessRequest, data: NewSession, begin_sign_in: BeginSignIn) -> SessionBody:
+def post_session(request: AccessRequest, data: JSONBody[NewSession], begin_sign_in: BeginSignIn) -> SessionBody:
     """Open a session. A wrong password and an unknown user get the same answer; repeated failures get a pause."""
     organisation_id = None if data.organisation_id is None else TenantId(data.organisation_id)
     with begin_sign_in() as unit:
@@ -291,7 +293,7 @@ def delete_session(request: AccessRequest, begin_sign_in: BeginSignIn) -> None:
     tags=["Access"],
     summary="Work for another organisation",
 )
-def put_organisation(request: AccessRequest, data: OrganisationChoice, begin_sign_in: BeginSignIn) -> SessionBody:
+def put_organisation(request: AccessRequest, data: JSONBody[OrganisationChoice], begin_sign_in: BeginSignIn) -> SessionBody:
     """Move the session to another organisation of the user: the old token ends, a new one is told."""
     with begin_sign_in() as unit:
         outcome = commands.choose_organisation(_token(request), TenantId(data.organisation_id), unit=unit)
@@ -318,7 +320,7 @@ def get_me(request: AccessRequest, begin_sign_in: BeginSignIn) -> MeBody:
 
 
 @put("/v1/me/password", sync_to_thread=True, opt={"without_organisation": True}, tags=["Access"], summary="Change the password")
-def put_password(request: AccessRequest, data: NewPassword, begin_sign_in: BeginSignIn) -> SessionBody:
+def put_password(request: AccessRequest, data: JSONBody[NewPassword], begin_sign_in: BeginSignIn) -> SessionBody:
     """Replace the password; every session of the user ends, and a new one is told."""
     with begin_sign_in() as unit:
         outcome = commands.change_password(
@@ -357,7 +359,7 @@ def get_members(actor: AsActor, begin: Begin) -> MembersBody:
 
 
 @post("/v1/invitations", sync_to_thread=True, tags=["Access"], summary="Invite a member")
-def post_invitation(actor: AsActor, data: NewInvitation, begin: Begin) -> InvitationBody:
+def post_invitation(actor: AsActor, data: JSONBody[NewInvitation], begin: Begin) -> InvitationBody:
     """Invite somebody; the token is valid for seven days and told only here."""
     invitation = InviteMember(email=data.email, display_name=data.display_name, roles=frozenset(parse_role(role) for role in data.roles))
     with begin(actor.tenant_id) as unit:
@@ -365,7 +367,7 @@ def post_invitation(actor: AsActor, data: NewInvitation, begin: Begin) -> Invita
 
 
 @post("/v1/invitations/accept", sync_to_thread=True, opt={"public": True}, tags=["Access"], summary="Accept an invitation")
-def post_acceptance(request: AccessRequest, data: Acceptance, begin: Begin) -> MembershipBody:
+def post_acceptance(request: AccessRequest, data: JSONBody[Acceptance], begin: Begin) -> MembershipBody:
     """Become a member. A new user sets a password with it; a known user proves theirs."""
     with begin(commands.invitation_tenant(data.token)) as unit:
         acceptance = AcceptInvitation(token=data.token, password=data.password, source=_source(request))
@@ -376,7 +378,7 @@ def post_acceptance(request: AccessRequest, data: Acceptance, begin: Begin) -> M
 
 
 @put("/v1/members/{user_id:str}/roles", sync_to_thread=True, tags=["Access"], summary="Change a member's roles")
-def put_roles(actor: AsActor, user_id: str, data: Roles, begin: Begin) -> MembershipBody:
+def put_roles(actor: AsActor, user_id: Id, data: JSONBody[Roles], begin: Begin) -> MembershipBody:
     """Give a member other roles; the organisation keeps an owner."""
     roles = frozenset(parse_role(role) for role in data.roles)
     with begin(actor.tenant_id) as unit:
@@ -385,7 +387,7 @@ def put_roles(actor: AsActor, user_id: str, data: Roles, begin: Begin) -> Member
 
 
 @delete("/v1/members/{user_id:str}", sync_to_thread=True, tags=["Access"], summary="Remove a member", status_code=204)
-def delete_member(actor: AsActor, user_id: str, begin: Begin) -> None:
+def delete_member(actor: AsActor, user_id: Id, begin: Begin) -> None:
     """End a membership and the member's sessions here; the organisation keeps an owner."""
     with begin(actor.tenant_id) as unit:
         commands.remove_member(actor, UserId(parse_id(user_id, field="user_id")), unit=unit)
@@ -398,7 +400,7 @@ def delete_member(actor: AsActor, user_id: str, begin: Begin) -> None:
 def get_approvals(
     actor: AsActor,
     begin: Begin,
-    approval_state: Annotated[str | None, Parameter(query="state", pattern="|".join(APPROVAL_STATES))] = None,
+    approval_state: Annotated[str | None, QueryParameter(name="state", pattern="|".join(APPROVAL_STATES))] = None,
     limit: Limit = PAGE_ROWS,
     cursor: Cursor = None,
 ) -> ApprovalsBody:
@@ -410,14 +412,14 @@ def get_approvals(
 
 
 @get("/v1/approvals/{approval_id:str}", sync_to_thread=True, tags=["Approvals"], summary="An approval")
-def get_approval(actor: AsActor, approval_id: str, begin: Begin) -> ApprovalBody:
+def get_approval(actor: AsActor, approval_id: Id, begin: Begin) -> ApprovalBody:
     """Return one request for a second person."""
     with begin(actor.tenant_id) as unit:
         return _approval(commands.view_approval(actor, _approval_id(approval_id), unit=unit))
 
 
 @post("/v1/approvals/{approval_id:str}/approve", sync_to_thread=True, tags=["Approvals"], summary="Approve", status_code=200)
-def post_approve(actor: AsActor, approval_id: str, begin: Begin, execute_approved: Execute = None) -> ApprovalBody:
+def post_approve(actor: AsActor, approval_id: Id, begin: Begin, execute_approved: Execute = None) -> ApprovalBody:
     """Agree as the second person; what was asked for is done in the same transaction."""
     with begin(actor.tenant_id) as unit:
         approved = commands.approve_request(actor, _approval_id(approval_id), unit=unit)
@@ -427,7 +429,7 @@ def post_approve(actor: AsActor, approval_id: str, begin: Begin, execute_approve
 
 
 @post("/v1/approvals/{approval_id:str}/reject", sync_to_thread=True, tags=["Approvals"], summary="Reject", status_code=200)
-def post_reject(actor: AsActor, approval_id: str, data: Rejection, begin: Begin) -> ApprovalBody:
+def post_reject(actor: AsActor, approval_id: Id, data: JSONBody[Rejection], begin: Begin) -> ApprovalBody:
     """Refuse as the second person, with the reason."""
     with begin(actor.tenant_id) as unit:
         return _approval(commands.reject_request(actor, _approval_id(approval_id), data.reason, unit=unit))
@@ -442,7 +444,7 @@ def get_policy(actor: AsActor, begin: Begin) -> PolicyBody:
 
 
 @put("/v1/approval-policy/{action:str}", sync_to_thread=True, tags=["Approvals"], summary="Change what needs four eyes")
-def put_policy(actor: AsActor, action: str, data: PolicyChange, begin: Begin) -> PolicyChangeBody:
+def put_policy(actor: AsActor, action: Id, data: JSONBody[PolicyChange], begin: Begin) -> PolicyChangeBody:
     """Put an action under four eyes at once; taking one out needs a second person itself."""
     known = parse_action(action)
     with begin(actor.tenant_id) as unit:
@@ -461,8 +463,8 @@ def put_policy(actor: AsActor, action: str, data: PolicyChange, begin: Begin) ->
 def get_audit(
     actor: AsActor,
     begin: Begin,
-    action: Annotated[str | None, Parameter(max_length=100)] = None,
-    resource: Annotated[str | None, Parameter(max_length=200)] = None,
+    action: Annotated[str | None, QueryParameter(max_length=100)] = None,
+    resource: Annotated[str | None, QueryParameter(max_length=200)] = None,
     limit: Limit = PAGE_ROWS,
     cursor: Cursor = None,
 ) -> AuditBody:

@@ -630,8 +630,8 @@ class PostgresIdempotencyKeys:
         """Claim a new key and return None, or return what it was used for."""
         row = {"tenant_id": self._tenant_id, "key": key, "request_hash": request_hash, "created_at": self._clock.now()}
         # A concurrent claim waits here for the other's commit; after its rollback this one gets the key.
-        claimed = self._connection.execute(pg_insert(IDEMPOTENCY_KEY).values(**row).on_conflict_do_nothing()).rowcount
-        if claimed:
+        claim = pg_insert(IDEMPOTENCY_KEY).values(**row).on_conflict_do_nothing().returning(IDEMPOTENCY_KEY.c.key)
+        if self._connection.execute(claim).one_or_none() is not None:
             return None
         kept = self._connection.execute(sa.select(IDEMPOTENCY_KEY).where(*self._row(key))).one()
         answer = None if kept.response_status is None else Answer(status=kept.response_status, body=kept.response_body)

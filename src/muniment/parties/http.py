@@ -11,9 +11,10 @@ from typing import Annotated, Any, Final, TypeAlias
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.datastructures import UploadFile
+from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Body, Dependency, Parameter
+from litestar.params import Body, FromPath, HeaderParameter, JSONBody, QueryParameter, SkipValidation
 
 from muniment.access.commands import idempotently
 from muniment.access.model import Actor
@@ -32,10 +33,11 @@ UPLOAD_BYTES_MAX: Final = FILE_BYTES_MAX + 100_000
 
 FILE_NAME_CHARACTERS_MAX: Final = 100
 
-AsActor: TypeAlias = Annotated[Actor, Dependency(skip_validation=True)]
-Begin: TypeAlias = Annotated[Callable[[TenantId], AbstractContextManager[PartiesUnit]], Dependency(skip_validation=True)]
+AsActor: TypeAlias = SkipValidation[NamedDependency[Actor]]
+Begin: TypeAlias = SkipValidation[NamedDependency[Callable[[TenantId], AbstractContextManager[PartiesUnit]]]]
+Id: TypeAlias = FromPath[str]
 IdempotencyKey: TypeAlias = Annotated[
-    str | None, Parameter(header="Idempotency-Key", description="The same key with the same request gives the same answer.")
+    str | None, HeaderParameter(name="Idempotency-Key", description="The same key with the same request gives the same answer.")
 ]
 PartiesRequest: TypeAlias = Request[Any, Any, Any]
 Cell: TypeAlias = Annotated[str, msgspec.Meta(max_length=20_000)]
@@ -198,11 +200,11 @@ def get_investors(
     actor: AsActor,
     begin: Begin,
     search: Annotated[
-        str | None, Parameter(max_length=300, description="An exact name, e-mail address, tax id, reference or wallet address.")
+        str | None, QueryParameter(max_length=300, description="An exact name, e-mail address, tax id, reference or wallet address.")
     ] = None,
-    investor_status: Annotated[str | None, Parameter(query="status", pattern="draft|in_review|verified|rejected|expired")] = None,
-    limit: Annotated[int, Parameter(ge=1, le=PAGE_ROWS_MAX, description="How many rows at most.")] = PAGE_ROWS,
-    cursor: Annotated[str | None, Parameter(max_length=100, description="next_cursor of the page before.")] = None,
+    investor_status: Annotated[str | None, QueryParameter(name="status", pattern="draft|in_review|verified|rejected|expired")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=PAGE_ROWS_MAX, description="How many rows at most.")] = PAGE_ROWS,
+    cursor: Annotated[str | None, QueryParameter(max_length=100, description="next_cursor of the page before.")] = None,
 ) -> InvestorsBody:
     """Return investors, newest first; with names for those who may see them, which is written into the audit log."""
     with begin(actor.tenant_id) as unit:
@@ -212,7 +214,7 @@ def get_investors(
 
 
 @get("/v1/investors/{investor_id:str}", sync_to_thread=True, tags=["Investors"], summary="An investor")
-def get_investor(actor: AsActor, investor_id: str, begin: Begin) -> InvestorDetailBody:
+def get_investor(actor: AsActor, investor_id: Id, begin: Begin) -> InvestorDetailBody:
     """Return an investor with wallets and claims; seeing the personal data is written into the audit log."""
     with begin(actor.tenant_id) as unit:
         view = commands.view_investor(actor, _id(investor_id), unit=unit)
@@ -225,7 +227,7 @@ def get_investor(actor: AsActor, investor_id: str, begin: Begin) -> InvestorDeta
 
 @post("/v1/investors", sync_to_thread=True, tags=["Investors"], summary="Onboard an investor")
 def post_investor(
-    request: PartiesRequest, actor: AsActor, data: NewInvestorBody, begin: Begin, idempotency_key: IdempotencyKey = None
+    request: PartiesRequest, actor: AsActor, data: JSONBody[NewInvestorBody], begin: Begin, idempotency_key: IdempotencyKey = None
 ) -> Response[InvestorBody]:
     """Onboard one investor, as a draft to be verified."""
     fields: dict[str, str] = msgspec.to_builtins(data)
@@ -271,7 +273,7 @@ def get_export(actor: AsActor, begin: Begin) -> Response[str]:
 
 
 @post("/v1/investors/{investor_id:str}/verify", sync_to_thread=True, tags=["Investors"], summary="Verify an investor", status_code=200)
-def post_verify(actor: AsActor, investor_id: str, begin: Begin) -> VerdictBody:
+def post_verify(actor: AsActor, investor_id: Id, begin: Begin) -> VerdictBody:
     """Have the identity provider check an investor."""
     with begin(actor.tenant_id) as unit:
         investor, verdict = commands.verify_investor(actor, _id(investor_id), unit=unit)
@@ -279,7 +281,7 @@ def post_verify(actor: AsActor, investor_id: str, begin: Begin) -> VerdictBody:
 
 
 @post("/v1/investors/{investor_id:str}/review", sync_to_thread=True, tags=["Investors"], summary="Decide a referred case", status_code=200)
-def post_review(actor: AsActor, investor_id: str, data: ReviewBody, begin: Begin) -> InvestorBody:
+def post_review(actor: AsActor, investor_id: Id, data: JSONBody[ReviewBody], begin: Begin) -> InvestorBody:
     """Decide, as a second person, about an investor whom the provider referred."""
     with begin(actor.tenant_id) as unit:
         investor = commands.decide_review(actor, _id(investor_id), accepted=data.accepted, unit=unit)
@@ -291,8 +293,8 @@ def post_review(actor: AsActor, investor_id: str, data: ReviewBody, begin: Begin
 def post_wallet(
     request: PartiesRequest,
     actor: AsActor,
-    investor_id: str,
-    data: NewWalletBody,
+    investor_id: Id,
+    data: JSONBody[NewWalletBody],
     begin: Begin,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[WalletBody]:
@@ -309,7 +311,7 @@ def post_wallet(
 
 
 @post("/v1/investors/{investor_id:str}/erase", sync_to_thread=True, tags=["Investors"], summary="Erase personal data", status_code=200)
-def post_erase(actor: AsActor, investor_id: str, begin: Begin) -> InvestorBody:
+def post_erase(actor: AsActor, investor_id: Id, begin: Begin) -> InvestorBody:
     """Destroy an investor's personal data for good; wallets and ledger remain."""
     with begin(actor.tenant_id) as unit:
         investor = commands.erase_investor(actor, _id(investor_id), unit=unit)

@@ -3,21 +3,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import rfc8785
 
-from muniment.units.errors import plain
+from muniment.units.errors import instant_text
 
 SAFE_INTEGER_MAX = 2**53 - 1
 """RFC 8785 rests on IEEE 754 numbers: a larger integer has no canonical form and is written as a string."""
 
 
 def canonical_value(value: Any) -> Any:
-    """Return `value` as canonical JSON can carry it and PostgreSQL can store it: large integers as strings, no NUL, no lone surrogate."""
-    return _clean(plain(value))
+    """Return `value` as canonical JSON can carry it and PostgreSQL can store it: whole texts, large integers as strings, no NUL, no lone surrogate."""
+    return _clean(value)
 
 
 def canonical_json(value: Any) -> bytes:
@@ -31,7 +34,7 @@ def request_hash(value: Any) -> bytes:
 
 
 def _clean(value: Any) -> Any:
-    if isinstance(value, bool) or value is None:
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
         return value if abs(value) <= SAFE_INTEGER_MAX else str(value)
@@ -39,5 +42,9 @@ def _clean(value: Any) -> Any:
         return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, Mapping):
         return {_clean(str(name)): _clean(item) for name, item in value.items()}
-    assert isinstance(value, list), "plain() leaves nothing else"
-    return [_clean(item) for item in value]
+    if isinstance(value, (list, tuple)):
+        return [_clean(item) for item in value]
+    if isinstance(value, dt.datetime):
+        return instant_text(value)
+    assert isinstance(value, (UUID, Decimal, dt.date)), f"{type(value).__name__} has no canonical form; a float never has"
+    return str(value)

@@ -205,7 +205,7 @@ def upgrade() -> None:
         *protect("access", "membership", app_rights=NEVER_DELETED, visible=OWN_MEMBERSHIP),
         *protect("access", "invitation", app_rights=NEVER_DELETED),
         *protect("access", "session", app_rights=NEVER_DELETED, visible=OWN_SESSION, writable=OWN_SESSION),
-        *protect("access", "approval_policy"),
+        *protect("access", "approval_policy", app_rights=NEVER_DELETED),
         *protect("access", "approval", app_rights=NEVER_DELETED),
         *protect("access", "audit_entry", app_rights=APPEND_ONLY, worker_rights=APPEND_ONLY),
         *protect("access", "idempotency_key", app_rights=NEVER_DELETED),
