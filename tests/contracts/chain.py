@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import boa
+from eth.exceptions import Revert
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
@@ -109,7 +110,10 @@ class Chain:
         return self.create(artifact.encode_blueprint_deployment(), sender=sender), artifact.init_code_hash
 
     def create(self, init_code: bytes, *, sender: str) -> str:
-        address, _ = self._env.deploy_code(sender=sender, bytecode=init_code)
+        try:
+            address, _ = self._env.deploy_code(sender=sender, bytecode=init_code)
+        except Revert as refusal:
+            raise Reverted(revert_reason(refusal.args[0])) from refusal
         return checksum(address.canonical_address)
 
     def deploy_vyper(self, source: str, *, sender: str) -> str:
@@ -121,8 +125,11 @@ class Chain:
         self._contracts[address] = contract_artifacts.load(name)
         return Contract(self, contract_artifacts.load(name), address)
 
+    def code(self, address: str) -> bytes:
+        return bytes(self._env.get_code(address))
+
     def has_code(self, address: str) -> bool:
-        return len(self._env.get_code(address)) > 0
+        return len(self.code(address)) > 0
 
     def send(self, to: str, data: bytes, *, sender: str) -> Done:
         computation = self._env.execute_code(to_address=to, sender=sender, data=data)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from eth_hash.auto import keccak
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muniment.infra.evm import contract_artifacts
@@ -49,6 +49,7 @@ def test_a_country_that_changes_counts_from_then_on(world: World) -> None:
     world.token.fn("transfer", bob, 1, sender=ann)
 
 
+@settings(max_examples=40, deadline=None)
 @given(listed=st.sets(st.integers(1, 999), max_size=256), asked=st.integers(0, 65_535))
 def test_a_list_of_countries_holds_exactly_what_was_listed(_first_world: World, listed: set[int], asked: int) -> None:
     world = _first_world
