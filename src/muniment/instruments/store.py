@@ -192,8 +192,9 @@ class PostgresAssets:
                 recorded_at=asset.recorded_at,
             )
             .on_conflict_do_nothing(index_elements=["tenant_id", "asset_id"])
+            .returning(ASSET_RECORD.c.asset_record_id)
         )
-        if added.rowcount == 0:
+        if added.first() is None:
             raise AssetAlreadyRecorded(asset_id=asset.asset_id)
         for value in personal_values:
             wrapped = self._sealer.new_key()
@@ -272,8 +273,9 @@ class PostgresAssets:
                 stored_at=document.stored_at,
             )
             .on_conflict_do_nothing(index_elements=["asset_record_id", "keccak256"])
+            .returning(DOCUMENT.c.document_id)
         )
-        if added.rowcount == 0:
+        if added.first() is None:
             raise DocumentAlreadyStored(name=document.print.name)
 
     def documents(self, asset_record_id: AssetRecordId) -> Sequence[StoredDocument]:
@@ -448,8 +450,9 @@ class PostgresSecurities:
                 **_state_columns(security),
             )
             .on_conflict_do_nothing(index_elements=["tenant_id", "symbol"])
+            .returning(SECURITY.c.security_id)
         )
-        if added.rowcount == 0:
+        if added.first() is None:
             raise SymbolTaken(symbol=terms.symbol)
 
     def get(self, security_id: SecurityId, *, lock: bool = False) -> Security:

@@ -349,11 +349,11 @@ def _check_texts(value: Any, path: str) -> None:
     field = path.rpartition(".")[2]
     if isinstance(value, Mapping):
         if set(value) == {"amount", "currency"}:
-            Money.parse(str(value["amount"]), str(value["currency"]), field=path)
+            _not_negative(Money.parse(str(value["amount"]), str(value["currency"]), field=path).minor_units, path)
             return
         for name, part in value.items():
             _check_texts(part, f"{path}.{name}" if path else str(name))
-    elif isinstance(value, list):
+    elif isinstance(value, (list, tuple)):
         for index, part in enumerate(value):
             _check_texts(part, f"{path}[{index}]")
     elif isinstance(value, str):
@@ -370,12 +370,17 @@ def _check_text(text: str, path: str, field: str) -> None:
     if field in {"country", "domicile", "country_of_formation", "registration_country"} and not re.fullmatch(r"[A-Z]{2}", text):
         raise RecordInvalid(problem="a country is two capital letters (ISO 3166-1 alpha-2)", place=Place(field=path))
     if field in {"coupon", "quantity", "area_square_metres", "shares_authorized"}:
-        parse_decimal(text, decimals_max=10, unit=field, field=path)
+        _not_negative(parse_decimal(text, decimals_max=10, unit=field, field=path), path)
+
+
+def _not_negative(number: int, path: str) -> None:
+    if number < 0:
+        raise RecordInvalid(problem="zero or more is needed", place=Place(field=path))
 
 
 def _without_absent(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _without_absent(part) for name, part in value.items() if part is not None}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_without_absent(part) for part in value]
     return value
