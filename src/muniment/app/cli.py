@@ -151,9 +151,10 @@ def api() -> None:
 def worker() -> None:
     """Follow the chain, send transactions and run jobs; `muniment up` does this for you."""
     from muniment.app.worker import run
+    from muniment.app.worker_tables import WorkerTables
     from muniment.infra.configuration import read_configuration
 
-    run(read_configuration())
+    run(read_configuration(), wiring=WorkerTables)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -145,9 +145,13 @@ class KeyStore:
         self._refuse_development_key(address)
         return self._keep(tenant_id, private_key)
 
-    def addresses(self) -> Sequence[Address]:
-        """Return the addresses whose keys this transaction may use, oldest first."""
-        rows = self._connection.execute(sa.select(SIGNING_KEY.c.address).order_by(SIGNING_KEY.c.created_at, SIGNING_KEY.c.address))
+    def addresses(self, *, tenant_id: TenantId | None) -> Sequence[Address]:
+        """Return the addresses whose keys a tenant (None: the platform) has here, oldest first."""
+        rows = self._connection.execute(
+            sa.select(SIGNING_KEY.c.address)
+            .where(SIGNING_KEY.c.tenant_id.is_not_distinct_from(tenant_id))
+            .order_by(SIGNING_KEY.c.created_at, SIGNING_KEY.c.address)
+        )
         return [Address(row.address) for row in rows]
 
     def sign_transaction(self, address: Address, fields: TransactionFields) -> SignedTransaction:

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a command reaches the books: attached to what `muniment up` runs, or with database and chain brought up for its own time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+
+from muniment.app.services import Component, services
+from muniment.app.wiring import Backend, Units
+from muniment.infra.configuration import read_configuration
+
+BOOKS: tuple[Component, ...] = ("database", "chain", "worker")
+"""What reading the books against the chain needs; the worker brings the register up to the last block."""
+
+
+@contextmanager
+def open_units(*, progress: Callable[[str], None] | None = None, components: Sequence[Component] = BOOKS) -> Iterator[Units]:
+    """Yield units of work over running services; what had to be started for them is stopped again."""
+    with services(read_configuration(), progress=progress or _say, components=components) as running:
+        backend = Backend.open(running.configuration)
+        try:
+            yield Units(backend)
+        finally:
+            backend.close()
+
+
+def _say(text: str) -> None:
+    Console(stderr=True).print(f"[dim]{escape(text)}[/dim]", highlight=False)

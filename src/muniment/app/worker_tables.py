@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the worker runs: every job by name, who reacts to which event, who follows the chain, what starts by the clock."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from muniment.access.model import system_actor
+from muniment.access.store import ORGANISATION
+from muniment.app.platform import PLATFORM_JOB, open_platform
+from muniment.app.wiring import Backend, Unit, Units
+from muniment.app.worker import WorkerParts
+from muniment.compliance import chain as compliance_chain
+from muniment.compliance import process as compliance_process
+from muniment.compliance.store import PostgresIdentityEvents
+from muniment.infra.evm.follower import BlockConsumer
+from muniment.infra.jobs import Done, JobTable, ProcessOutcome, RunningJob
+from muniment.infra.outbox import EventHandlers, RecordedEvent
+from muniment.instruments import process as instruments_process
+from muniment.instruments.events import SecurityDeployed
+from muniment.parties import commands as parties_commands
+from muniment.parties.events import InvestorExpired, InvestorRejected, InvestorVerified, WalletAdded
+from muniment.register import chain as register_chain
+from muniment.register import process as register_process
+from muniment.register.store import PostgresProjection
+from muniment.servicing import process as servicing_process
+from muniment.servicing.commands import PAY_JOB
+from muniment.settlement import process as settlement_process
+from muniment.settlement.commands import SETTLE_JOB
+from muniment.units.ids import Address, AssetRecordId, DividendId, InstructionId, InvestorId, SecurityId, TenantId
+
+EXPIRE_JOB = "parties.expire_verifications"
+
+EVERY_MINUTE = "* * * * *"
+
+
+class WorkerTables:
+    """`app.worker.Wiring` over the units of one backend."""
+
+    def __init__(self, parts: WorkerParts) -> None:
+        self._units = Units(Backend(**{field.name: getattr(parts, field.name) for field in dataclasses.fields(Backend)}))
+
+    def consumers(self) -> Sequence[BlockConsumer]:
+        """Return what follows from the chain, in the order in which it takes a block in."""
+        return [
+            compliance_process.IdentityFollower(
+                decode=compliance_chain.decode,
+                countries=compliance_chain.countries_reader(self._units.backend.evm),
+                store=PostgresIdentityEvents,
+            ),
+            register_process.RegisterFollower(decode=register_chain.decode, artifacts=register_chain.ARTIFACTS, store=PostgresProjection),
+        ]
+
+    def event_handlers(self) -> EventHandlers:
+        """Return who reacts to which event. Each may see an event twice."""
+        return {
+            InvestorVerified: (self._want_investor,),
+            WalletAdded: (self._want_investor,),
+            InvestorRejected: (self._end_investor,),
+            InvestorExpired: (self._end_investor,),
+            SecurityDeployed: (self._register_waiting,),
+        }
+
+    def job_table(self) -> JobTable:
+        """Return the jobs by name."""
+        return {
+            PLATFORM_JOB: lambda _: open_platform(self._units),
+            EXPIRE_JOB: self._expire_verifications,
+            "instruments.register_asset": self._register_asset,
+            "instruments.deploy_security": self._deploy_security,
+            "compliance.register_investors": lambda job: compliance_process.register_investors(units=self._units_of(job)),
+            "compliance.invalidate_investor": lambda job: compliance_process.invalidate_investor(
+                InvestorId(UUID(job.args["investor_id"])), units=self._units_of(job)
+            ),
+            "compliance.apply_rules": lambda job: compliance_process.apply_rules(_security(job), units=self._units_of(job)),
+            "compliance.open_security": lambda job: compliance_process.open_security(_security(job), units=self._units_of(job)),
+            "compliance.settle_freeze": lambda job: compliance_process.settle_freeze(
+                UUID(job.args["freeze_id"]), units=self._units_of(job)
+            ),
+            SETTLE_JOB: lambda job: settlement_process.settle(InstructionId(UUID(job.args["instruction_id"])), begin=self._units_of(job)),
+            PAY_JOB: lambda job: servicing_process.pay_dividend(DividendId(UUID(job.args["dividend_id"])), begin=self._units_of(job)),
+        }
+
+    def schedules(self) -> Mapping[str, str]:
+        """Return the jobs that start by the clock (UTC)."""
+        return {PLATFORM_JOB: EVERY_MINUTE, EXPIRE_JOB: EVERY_MINUTE}
+
+    # Jobs
+
+    def _register_asset(self, job: RunningJob) -> ProcessOutcome:
+        owner = job.args["title_owner"]
+        return instruments_process.register_asset(
+            AssetRecordId(UUID(job.args["asset_record_id"])),
+            title_owner=None if owner is None else Address(owner),
+            units=self._units_of(job),
+            platform=self._units.begin_platform,
+        )
+
+    def _deploy_security(self, job: RunningJob) -> ProcessOutcome:
+        # The rules go to the chain when the security is opened; until then its token is paused.
+        return instruments_process.deploy_security(_security(job), units=self._units_of(job), platform=self._units.begin_platform)
+
+    def _expire_verifications(self, _: RunningJob) -> ProcessOutcome:
+        with self._units.begin_platform() as platform:
+            tenants = [TenantId(tenant_id) for tenant_id in platform.connection.scalars(sa.select(ORGANISATION.c.tenant_id))]
+        for tenant_id in tenants:
+            with self._units.begin(tenant_id) as unit:
+                parties_commands.expire_verifications(system_actor(tenant_id), unit=unit)
+        return Done()
+
+    # Reactions
+
+    def _want_investor(self, recorded: RecordedEvent) -> None:
+        event = recorded.event
+        assert isinstance(event, (InvestorVerified, WalletAdded)), "registered under these"
+        compliance_process.want_investor(InvestorId(event.investor_id), units=self._units.of(TenantId(event.tenant_id)))
+
+    def _end_investor(self, recorded: RecordedEvent) -> None:
+        event = recorded.event
+        assert isinstance(event, (InvestorRejected, InvestorExpired)), "registered under these"
+        compliance_process.end_investor(InvestorId(event.investor_id), units=self._units.of(TenantId(event.tenant_id)))
+
+    def _register_waiting(self, recorded: RecordedEvent) -> None:
+        assert recorded.tenant_id is not None, "a security has its issuer"
+        compliance_process.register_waiting(units=self._units.of(recorded.tenant_id))
+
+    def _units_of(self, job: RunningJob) -> Callable[[], AbstractContextManager[Unit]]:
+        assert job.tenant_id is not None, f"{job.name} is an organisation's job"
+        return self._units.of(job.tenant_id)
+
+
+def _security(job: RunningJob) -> SecurityId:
+    return SecurityId(UUID(job.args["security_id"]))
