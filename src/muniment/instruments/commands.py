@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,12 @@ from muniment.instruments.model.verification import AssetVerification, Held, ver
 from muniment.instruments.ports import InstrumentsUnit, StoredAsset, StoredDocument
 from muniment.units.errors import Place
 from muniment.units.ids import Address, AssetId, AssetRecordId, DocumentId, SecurityId, new_id
+from muniment.units.shares import format_shares
 
 DOCUMENT_BYTES_MAX = 10_000_000
 PERSONAL_FIELDS_MAX = 50
 PAGE_MAX = 200
+OCF_DECIMALS = 10
 
 # RFC 6838, 4.2.
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
@@ -194,7 +197,7 @@ def tokenise_company(actor: Actor, request: TokeniseCompany, *, unit: Instrument
     replayed = cap_table.replay(package)
     package = replace(package, defects=(*package.defects, *replayed.defects))
     sealed = [_salted(f"ocf[{index}]", each.canonical()) for index, each in enumerate((package.issuer, *package.objects))]
-    body = _equity(package, [value.commitment for value in sealed])
+    body = _equity(package, _authorized_at_first(package), [value.commitment for value in sealed])
     asset = _record(actor, body, (), (), unit=unit)
     unit.cap_tables.add(asset.asset_record_id, package, sealed, at=now)
     securities: dict[str, SecurityId] = {}
@@ -203,7 +206,7 @@ def tokenise_company(actor: Actor, request: TokeniseCompany, *, unit: Instrument
         limit = replayed.authorized[stock_class.id]
         draft = DraftSecurity(
             asset.asset_record_id,
-            _short_name(body.legal_name, stock_class.name),
+            _short_name(body.legal_name, one_line(stock_class.name)),
             request.symbols.get(stock_class.id) or _free_symbol(stock_class, unit=unit),
             request.decimals,
             request.currency,
@@ -475,29 +478,43 @@ def _draft(actor: Actor, request: DraftSecurity, *, kind: str, unit: Instruments
     return drafted
 
 
-def _equity(package: OcfPackage, commitments: Sequence[str]) -> Equity:
+def _equity(package: OcfPackage, authorized: Mapping[str, Fraction | None], commitments: Sequence[str]) -> Equity:
     issuer = typed(package.issuer, Issuer)
     classes = [typed(each, StockClass) for each in package.of_type("STOCK_CLASS")]
     body = Equity(
-        legal_name=issuer.legal_name,
+        legal_name=one_line(issuer.legal_name),
         country_of_formation=issuer.country_of_formation,
         formation_date=issuer.formation_date,
         subdivision_of_formation=issuer.country_subdivision_of_formation,
         share_classes=tuple(
-            ShareClass(
-                each.id,
-                each.name,
-                each.class_type,
-                None if each.initial_shares_authorized in cap_table.NO_LIMIT else each.initial_shares_authorized.removeprefix("+"),
-                None,
-            )
-            for each in classes
+            ShareClass(each.id, one_line(each.name), each.class_type, _decimal_text(authorized[each.id])) for each in classes
         ),
         cap_table=CapTable("OCF", OCF_VERSION, package.as_of.isoformat(), len(package.objects), commitments_root(commitments)),
     )
     checked = check_body(body)
     assert isinstance(checked, Equity), "a check changes no kind"
     return checked
+
+
+def _authorized_at_first(package: OcfPackage) -> Mapping[str, Fraction | None]:
+    """Return what each class was authorised with when it was made; adjustments are transactions and stay in the cap table."""
+    limits = {each.object_id: typed(each, StockClass).initial_shares_authorized for each in package.of_type("STOCK_CLASS")}
+    return {class_id: None if text in cap_table.NO_LIMIT else max(Fraction(text), Fraction(0)) for class_id, text in limits.items()}
+
+
+def _decimal_text(number: Fraction | None) -> str | None:
+    """Return a number of at most ten decimals, as OCF's are, in the one spelling that records use."""
+    if number is None:
+        return None
+    scaled = number * 10**OCF_DECIMALS
+    assert scaled.denominator == 1, "OCF's numbers have at most ten decimals"
+    return format_shares(int(scaled), decimals=OCF_DECIMALS)
+
+
+def one_line(text: str) -> str:
+    """Return a text as records and tokens can carry it: one line, cut to the record's length."""
+    kept = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(kept.split())[:TEXT_CHARACTERS_MAX] or "Unnamed"
 
 
 def _short_name(company: str, share_class: str) -> str:

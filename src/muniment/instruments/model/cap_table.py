@@ -99,6 +99,11 @@ class _Ledger:
         self.stakeholders = {each.object_id for each in package.of_type("STAKEHOLDER")}
         classes = [typed(each, StockClass) for each in package.of_type("STOCK_CLASS")]
         self.authorized: dict[str, Fraction | None] = {each.id: _limit(each.initial_shares_authorized) for each in classes}
+        for each in package.of_type("STOCK_CLASS"):
+            limit = self.authorized[each.object_id]
+            if limit is not None and limit < 0:
+                self._note(each, "cap_table.no_quantity", "less than zero cannot be authorised", "initial_shares_authorized")
+                self.authorized[each.object_id] = Fraction(0)
         # Stock born of a split's reissuance is counted after the split already.
         self.born_split = {
             resulting
