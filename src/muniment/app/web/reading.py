@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 from litestar.di import NamedDependency
-from litestar.params import SkipValidation
+from litestar.params import FromPath, QueryParameter, SkipValidation
 
 from muniment.access.model import Action, Actor, permits
 from muniment.app.web.render import mark_of
@@ -24,6 +24,10 @@ from muniment.units.shares import show_shares
 
 Begin: TypeAlias = SkipValidation[NamedDependency[Callable[[TenantId], AbstractContextManager[ServicingUnit]]]]
 """Opens one transaction of one organisation."""
+
+Id: TypeAlias = FromPath[str]
+Query: TypeAlias = Annotated[str, QueryParameter(max_length=1000)]
+Cursor: TypeAlias = Annotated[str | None, QueryParameter(max_length=200)]
 
 AsActor: TypeAlias = SkipValidation[NamedDependency[Actor]]
 """Who acts."""

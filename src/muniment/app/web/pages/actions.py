@@ -19,7 +19,7 @@ from muniment.app.http.problems import status_of
 from muniment.app.http.request import MunimentRequest
 from muniment.app.web.forms import fingerprint, form_values, go_to, text_of
 from muniment.app.web.pages.securities import crumbs_of, head_of, security_id_of
-from muniment.app.web.reading import AsActor, Begin, holders_of, investor_names, nameless, shares_text
+from muniment.app.web.reading import AsActor, Begin, Id, holders_of, investor_names, nameless, shares_text
 from muniment.app.web.render import page, reason_of_error, reasons_of, wrong
 from muniment.app.web.views import FormState, Option, Preview
 from muniment.app.web.words import count, percent
@@ -68,21 +68,21 @@ class BadMoment(MunimentError):
 
 
 @get("/securities/{security_id:str}/issue", sync_to_thread=True, include_in_schema=False)
-def show_issue(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+def show_issue(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Show the form to issue shares."""
     with begin(actor.tenant_id) as unit:
         return _issue_page(request, actor, security_id_of(security_id), _fresh(), unit=unit)
 
 
 @post("/securities/{security_id:str}/issue/preview", include_in_schema=False, status_code=200)
-async def preview_issue_form(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+async def preview_issue_form(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Show what issuing would do, or why it cannot be done."""
     values = await form_values(request)
     return await sync_to_thread(_run, request, actor, begin, security_id_of(security_id), values, _issue_page)
 
 
 @post("/securities/{security_id:str}/issue", include_in_schema=False)
-async def do_issue(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+async def do_issue(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Issue what was previewed, or ask a second person."""
     values = await form_values(request)
     return await sync_to_thread(_execute, request, actor, begin, security_id_of(security_id), values, _issue_page, _issue)
@@ -160,21 +160,21 @@ def _issue(actor: Actor, security: Security, values: Values, *, unit: ServicingU
 
 
 @get("/securities/{security_id:str}/transfer", sync_to_thread=True, include_in_schema=False)
-def show_transfer(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+def show_transfer(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Show the form to transfer shares."""
     with begin(actor.tenant_id) as unit:
         return _transfer_page(request, actor, security_id_of(security_id), _fresh(), unit=unit)
 
 
 @post("/securities/{security_id:str}/transfer/preview", include_in_schema=False, status_code=200)
-async def preview_transfer_form(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+async def preview_transfer_form(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Show what the transfer would do, or every reason against it."""
     values = await form_values(request)
     return await sync_to_thread(_run, request, actor, begin, security_id_of(security_id), values, _transfer_page)
 
 
 @post("/securities/{security_id:str}/transfer", include_in_schema=False)
-async def do_transfer(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+async def do_transfer(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Transfer what was previewed."""
     values = await form_values(request)
     return await sync_to_thread(_execute, request, actor, begin, security_id_of(security_id), values, _transfer_page, _transfer)
@@ -245,7 +245,7 @@ def _transfer(actor: Actor, security: Security, values: Values, *, unit: Servici
 
 
 @get("/securities/{security_id:str}/dividends/declare", sync_to_thread=True, include_in_schema=False)
-def show_declare(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+def show_declare(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Show the form to declare a dividend."""
     with begin(actor.tenant_id) as unit:
         end_of_day = unit.clock.now().replace(hour=23, minute=59, second=0, microsecond=0)
@@ -254,14 +254,14 @@ def show_declare(request: MunimentRequest, actor: AsActor, begin: Begin, securit
 
 
 @post("/securities/{security_id:str}/dividends/declare/preview", include_in_schema=False, status_code=200)
-async def preview_declare_form(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+async def preview_declare_form(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Show whom the dividend would pay how much if now were the record date."""
     values = await form_values(request)
     return await sync_to_thread(_run, request, actor, begin, security_id_of(security_id), values, _dividend_page)
 
 
 @post("/securities/{security_id:str}/dividends/declare", include_in_schema=False)
-async def do_declare(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+async def do_declare(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Declare what was previewed, or ask a second person."""
     values = await form_values(request)
     return await sync_to_thread(_execute, request, actor, begin, security_id_of(security_id), values, _dividend_page, _declare)

@@ -29,7 +29,7 @@ from muniment.app.api_approvals import RefusedMeanwhile, execute_approved
 from muniment.app.http.problems import status_of
 from muniment.app.http.request import MunimentRequest
 from muniment.app.web.forms import form_values, go_to, text_of
-from muniment.app.web.reading import AsActor, Begin, shares_text
+from muniment.app.web.reading import AsActor, Begin, Cursor, Id, Query, shares_text
 from muniment.app.web.render import mark_of, page, reason_of_error, reasons_of, wrong
 from muniment.app.web.views import ApprovalRow, AuditRow, FormState, Preview
 from muniment.app.web.words import count
@@ -49,7 +49,7 @@ WORDS: Final[Mapping[Action, str]] = {
 
 
 @get("/approvals", sync_to_thread=True, include_in_schema=False)
-def show_approvals(request: MunimentRequest, actor: AsActor, begin: Begin, cursor: str | None = None) -> Response[Any]:
+def show_approvals(request: MunimentRequest, actor: AsActor, begin: Begin, cursor: Cursor = None) -> Response[Any]:
     """List what waits for a second person and what was decided, newest first."""
     with begin(actor.tenant_id) as unit:
         found = list_approvals(actor, Page(limit=ROWS_A_PAGE + 1, cursor=cursor), unit=unit)
@@ -59,14 +59,14 @@ def show_approvals(request: MunimentRequest, actor: AsActor, begin: Begin, curso
 
 
 @get("/approvals/{approval_id:str}", sync_to_thread=True, include_in_schema=False)
-def show_approval(request: MunimentRequest, actor: AsActor, begin: Begin, approval_id: str) -> Response[Any]:
+def show_approval(request: MunimentRequest, actor: AsActor, begin: Begin, approval_id: Id) -> Response[Any]:
     """Show one request, and to somebody else than who asked the buttons to decide it."""
     with begin(actor.tenant_id) as unit:
         return _approval_page(request, actor, _approval_id(approval_id), unit=unit)
 
 
 @post("/approvals/{approval_id:str}/approve", sync_to_thread=True, include_in_schema=False)
-def do_approve(request: MunimentRequest, actor: AsActor, begin: Begin, approval_id: str) -> Response[Any]:
+def do_approve(request: MunimentRequest, actor: AsActor, begin: Begin, approval_id: Id) -> Response[Any]:
     """Agree as the second person; what was asked for is done in the same transaction."""
     try:
         with begin(actor.tenant_id) as unit:
@@ -85,7 +85,7 @@ def do_approve(request: MunimentRequest, actor: AsActor, begin: Begin, approval_
 
 
 @post("/approvals/{approval_id:str}/reject", include_in_schema=False)
-async def do_reject(request: MunimentRequest, actor: AsActor, begin: Begin, approval_id: str) -> Response[Any]:
+async def do_reject(request: MunimentRequest, actor: AsActor, begin: Begin, approval_id: Id) -> Response[Any]:
     """Refuse as the second person, with the reason."""
     values = await form_values(request)
 
@@ -203,7 +203,7 @@ def _approval_id(text: str) -> ApprovalId:
 
 
 @get("/audit", sync_to_thread=True, include_in_schema=False)
-def show_audit(request: MunimentRequest, actor: AsActor, begin: Begin, action: str = "", cursor: str | None = None) -> Response[Any]:
+def show_audit(request: MunimentRequest, actor: AsActor, begin: Begin, action: Query = "", cursor: Cursor = None) -> Response[Any]:
     """Show who did what, newest first, and whether the chain of hashes is whole."""
     wanted = action.strip()[:100]
     with begin(actor.tenant_id) as unit:

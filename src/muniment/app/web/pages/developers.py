@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from litestar import Response, get
+from litestar.params import FromPath
 
 from muniment.app.http.problems import NoSuchPage, refusal_classes, status_of
 from muniment.app.http.request import MunimentRequest
@@ -59,7 +60,7 @@ def show_problems(request: MunimentRequest) -> Response[Any]:
 
 
 @get("/developers/problems/{code:str}", opt={PUBLIC: True}, sync_to_thread=True, include_in_schema=False)
-def show_problem(request: MunimentRequest, code: str) -> Response[Any]:
+def show_problem(request: MunimentRequest, code: FromPath[str]) -> Response[Any]:
     """Say what one code means."""
     found = [entry for entry in entries() if entry.code == code]
     if not found:

@@ -10,7 +10,7 @@ from litestar import Response, get
 
 from muniment.app.http.request import MunimentRequest
 from muniment.app.web.pages.securities import crumbs_of, head_of, security_id_of
-from muniment.app.web.reading import AsActor, Begin, Holders, holders_of, pipeline, shares_text
+from muniment.app.web.reading import AsActor, Begin, Holders, Id, holders_of, pipeline, shares_text
 from muniment.app.web.render import mark_of, page
 from muniment.app.web.views import DividendRow, Mark, PaymentRow, ReasonView, RuleRow, Step
 from muniment.app.web.words import count, headed, when
@@ -64,7 +64,7 @@ def instruction_title(instruction: Instruction, security: Security) -> str:
 
 
 @get("/instructions/{instruction_id:str}", sync_to_thread=True, include_in_schema=False)
-def show_instruction(request: MunimentRequest, actor: AsActor, begin: Begin, instruction_id: str) -> Response[Any]:
+def show_instruction(request: MunimentRequest, actor: AsActor, begin: Begin, instruction_id: Id) -> Response[Any]:
     """Show an instruction on its way through the chain."""
     with begin(actor.tenant_id) as unit:
         state = view_instruction(actor, InstructionId(parse_id(instruction_id, field="instruction_id")), unit=unit)
@@ -129,7 +129,7 @@ def _lines(instruction: Instruction, security: Security, holders: Holders) -> li
 
 
 @get("/securities/{security_id:str}/rules", sync_to_thread=True, include_in_schema=False)
-def show_rules(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+def show_rules(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Show the rules that every transfer must pass, with their sources."""
     with begin(actor.tenant_id) as unit:
         security = view_security(actor, security_id_of(security_id), unit=unit)
@@ -184,7 +184,7 @@ def _countries(codes: tuple[str, ...]) -> str:
 
 
 @get("/securities/{security_id:str}/dividends", sync_to_thread=True, include_in_schema=False)
-def show_dividends(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+def show_dividends(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Show a security's dividends, newest first."""
     with begin(actor.tenant_id) as unit:
         security = view_security(actor, security_id_of(security_id), unit=unit)
@@ -204,7 +204,7 @@ def show_dividends(request: MunimentRequest, actor: AsActor, begin: Begin, secur
 
 
 @get("/dividends/{dividend_id:str}", sync_to_thread=True, include_in_schema=False)
-def show_dividend(request: MunimentRequest, actor: AsActor, begin: Begin, dividend_id: str) -> Response[Any]:
+def show_dividend(request: MunimentRequest, actor: AsActor, begin: Begin, dividend_id: Id) -> Response[Any]:
     """Show a dividend with what each holder is owed and was paid."""
     with begin(actor.tenant_id) as unit:
         dividend = view_dividend(actor, DividendId(parse_id(dividend_id, field="dividend_id")), unit=unit)

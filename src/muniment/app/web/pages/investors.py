@@ -17,7 +17,7 @@ from muniment.access.model import Action, Actor, authorize, permits
 from muniment.access.ports import Page
 from muniment.app.http.problems import status_of
 from muniment.app.http.request import MunimentRequest
-from muniment.app.web.reading import AsActor, Begin, investor_mark, nameless, shares_text
+from muniment.app.web.reading import AsActor, Begin, Cursor, Id, Query, investor_mark, nameless, shares_text
 from muniment.app.web.render import page, wrong
 from muniment.app.web.views import FormState, InvestorRow, Mark, Option
 from muniment.app.web.words import count, percent
@@ -81,7 +81,7 @@ class NoFile(MunimentError):
 
 @get("/investors", sync_to_thread=True, include_in_schema=False)
 def show_investors(
-    request: MunimentRequest, actor: AsActor, begin: Begin, q: str = "", status: str = "", cursor: str | None = None
+    request: MunimentRequest, actor: AsActor, begin: Begin, q: Query = "", status: Query = "", cursor: Cursor = None
 ) -> Response[Any]:
     """List investors, newest first, of one status or with one e-mail, name, wallet or reference where asked."""
     wanted = status if status in STATUSES else None
@@ -127,7 +127,7 @@ def _name(view: InvestorView) -> str:
 
 
 @get("/investors/{investor_id:str}", sync_to_thread=True, include_in_schema=False)
-def show_investor(request: MunimentRequest, actor: AsActor, begin: Begin, investor_id: str) -> Response[Any]:
+def show_investor(request: MunimentRequest, actor: AsActor, begin: Begin, investor_id: Id) -> Response[Any]:
     """Show one investor: holdings, wallets, verification, and personal data to those who may see it."""
     with begin(actor.tenant_id) as unit:
         known_id = InvestorId(parse_id(investor_id, field="investor_id"))

@@ -15,7 +15,9 @@ from muniment.app.http.request import MunimentRequest
 from muniment.app.web.reading import (
     AsActor,
     Begin,
+    Cursor,
     Holders,
+    Id,
     holders_of,
     kind_text,
     security_mark,
@@ -123,7 +125,7 @@ def security_id_of(text: str) -> SecurityId:
 
 
 @get("/securities/{security_id:str}", sync_to_thread=True, include_in_schema=False)
-def show_register(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+def show_register(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Show who owns a security, with shares and percentages."""
     with begin(actor.tenant_id) as unit:
         security = view_security(actor, security_id_of(security_id), unit=unit)
@@ -179,7 +181,7 @@ def ownership(rows: list[HolderRow], table: CapTable, security: Security) -> Own
 
 
 @get("/securities/{security_id:str}/movements", sync_to_thread=True, include_in_schema=False)
-def show_movements(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str, cursor: str | None = None) -> Response[Any]:
+def show_movements(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id, cursor: Cursor = None) -> Response[Any]:
     """Show what moved, newest first."""
     with begin(actor.tenant_id) as unit:
         security = view_security(actor, security_id_of(security_id), unit=unit)
@@ -226,7 +228,7 @@ def _movement_row(movement: Movement, security: Security, holders: Holders, *, f
 
 
 @get("/securities/{security_id:str}/documents", sync_to_thread=True, include_in_schema=False)
-def show_documents(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: str) -> Response[Any]:
+def show_documents(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Show the asset record and its documents with their hashes."""
     with begin(actor.tenant_id) as unit:
         security = view_security(actor, security_id_of(security_id), unit=unit)
@@ -264,7 +266,7 @@ def show_documents(request: MunimentRequest, actor: AsActor, begin: Begin, secur
 
 
 @get("/documents/{document_id:str}", sync_to_thread=True, include_in_schema=False)
-def give_document(actor: AsActor, begin: Begin, document_id: str) -> Response[bytes]:
+def give_document(actor: AsActor, begin: Begin, document_id: Id) -> Response[bytes]:
     """Give a document's bytes as a download; a browser never shows what somebody uploaded as a page of ours."""
     with begin(actor.tenant_id) as unit:
         document, content = download_document(actor, DocumentId(parse_id(document_id, field="document_id")), unit=unit)

@@ -24,7 +24,7 @@ from muniment.app.http.request import MunimentRequest
 from muniment.app.http.session import BeginSignIn, signed_in_of
 from muniment.app.web.forms import go_to
 from muniment.app.web.pages.flows import instruction_title
-from muniment.app.web.reading import AsActor, Begin, pipeline
+from muniment.app.web.reading import AsActor, Begin, Cursor, Id, Query, pipeline
 from muniment.app.web.render import page
 from muniment.app.web.views import TransactionRow
 from muniment.app.web.words import count, when
@@ -67,7 +67,7 @@ class Hit:
 
 
 @get("/transactions", sync_to_thread=True, include_in_schema=False)
-def show_transactions(request: MunimentRequest, actor: AsActor, begin: Begin, cursor: str | None = None) -> Response[Any]:
+def show_transactions(request: MunimentRequest, actor: AsActor, begin: Begin, cursor: Cursor = None) -> Response[Any]:
     """List the organisation's transactions, newest first, each with its way through the chain."""
     authorize(actor, Action.SETTLEMENT_VIEW, tenant_id=actor.tenant_id)
     before, before_id = _place(cursor)
@@ -85,7 +85,7 @@ def show_transactions(request: MunimentRequest, actor: AsActor, begin: Begin, cu
 
 
 @get("/transactions/{transaction_hash:str}", sync_to_thread=True, include_in_schema=False)
-def show_transaction(request: MunimentRequest, actor: AsActor, begin: Begin, transaction_hash: str) -> Response[Any]:
+def show_transaction(request: MunimentRequest, actor: AsActor, begin: Begin, transaction_hash: Id) -> Response[Any]:
     """Show one transaction: what it is for, where it stands, what it cost."""
     authorize(actor, Action.SETTLEMENT_VIEW, tenant_id=actor.tenant_id)
     if not HASH.fullmatch(transaction_hash):
@@ -192,7 +192,7 @@ async def stream_news(request: MunimentRequest, actor: AsActor, begin_sign_in: B
 
 
 @get("/search", sync_to_thread=True, include_in_schema=False)
-def search(request: MunimentRequest, actor: AsActor, begin: Begin, q: str = "") -> Response[Any]:
+def search(request: MunimentRequest, actor: AsActor, begin: Begin, q: Query = "") -> Response[Any]:
     """Find a security, an investor or a transaction; a single hit is shown at once."""
     text = q.strip()[:200]
     with begin(actor.tenant_id) as unit:
