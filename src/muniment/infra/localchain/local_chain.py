@@ -70,6 +70,12 @@ class LocalChain:
         return None if state is None or state.name != self._name else state.node_pid
 
     @property
+    def recovered(self) -> str:
+        """What the last start made again from the journal, as a sentence."""
+        state = read_state(self._configuration.run_folder)
+        return "" if state is None else state.recovered
+
+    @property
     def owns(self) -> bool:
         """Whether this object started it and so will stop it."""
         return self._child is not None
@@ -127,6 +133,8 @@ class LocalChain:
         return state.messages_after(told)
 
     def _launch(self) -> None:
+        if self._child is not None:
+            self._child.wait()  # its lock is free: it was killed and only waits to be reaped
         self._configuration.log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         environment = {**os.environ, **self._configuration.to_environment()}
         # The addresses of other chains are none of its business.
