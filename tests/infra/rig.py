@@ -53,14 +53,27 @@ def transfer_data(sender: Address, receiver: Address, amount: int) -> bytes:
 class Rig:
     """A database, a node and a key with money, and everything that is needed to send."""
 
-    def __init__(self, database: Database, rpc: JsonRpc, *, clock: Clock | None = None, confirmations: int = 2) -> None:
+    def __init__(
+        self,
+        database: Database,
+        rpc: JsonRpc,
+        *,
+        clock: Clock | None = None,
+        confirmations: int = 2,
+        sender: Address | None = None,
+        master_key: bytes = MASTER_KEY,
+    ) -> None:
+        """`sender` is a key that another rig has made in the same database."""
         self.database = database
         self.rpc = rpc
         self.evm = Evm(rpc, finality=Confirmations(confirmations))
         self.clock: Clock = clock or SystemClock()
-        self.sealer = Sealer(MASTER_KEY)
+        self.sealer = Sealer(master_key)
         self.policy = FeePolicy()
         self.fees = FeeQuotes(self.evm, self.policy, fresh_seconds=0)
+        if sender is not None:
+            self.sender = sender
+            return
         with database.worker_transaction() as connection:
             self.sender = self.key_store(connection).create(TENANT)
         self.fund(self.sender)
