@@ -57,10 +57,11 @@ class RegisterFollower:
         events: list[TokenEvent] = []
         tenants: dict[Address, TenantId] = {}
         for block, logs in blocks:
+            occurred_at = block.mined_at
             for log in logs:
                 if log.artifact not in self._artifacts or log.tenant_id is None:
                     continue
-                event = self._decode(log, block_number=block.number, occurred_at=block.mined_at)
+                event = self._decode(log, block_number=block.number, occurred_at=occurred_at)
                 if event is not None:
                     events.append(event)
                     tenants[event.token] = log.tenant_id

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import psycopg
@@ -86,6 +87,19 @@ STILLNESS = 7_305_211
 COPY_LINES = 5_000
 """Lines handed to one COPY write: a few hundred kilobytes."""
 
+COPY_ROWS_MIN = 500
+"""Fewer rows than this are inserted one statement each: a temporary table a block would swell the catalogue."""
+
+_SQL_TYPES: Mapping[type[Any], str] = {
+    sa.Uuid: "uuid",
+    sa.Text: "text",
+    sa.Numeric: "numeric",
+    sa.BigInteger: "bigint",
+    sa.Integer: "integer",
+    sa.Boolean: "boolean",
+    sa.DateTime: "timestamptz",
+}
+
 
 class PostgresProjection:
     """Writes the projection over all tenants, on the follower's connection and in its transaction."""
@@ -111,74 +125,66 @@ class PostgresProjection:
         return known
 
     def append(self, tenants: Mapping[Address, TenantId], events: Iterable[TokenEvent]) -> None:
-        """Store events by COPY, the fast way for one as for a million."""
-        movements = (event for event in events if isinstance(event, Movement))
-        notices = (event for event in events if isinstance(event, Notice))
-        self._copy(
-            "COPY register.movement (tenant_id, token_address, deed_id, block_number, log_index, from_wallet, to_wallet, shares,"
-            " transaction_hash, occurred_at) FROM STDIN",
+        """Store events that are not stored yet; many go by COPY through a temporary table, since COPY does not enter a protected one."""
+        movements: list[Movement] = []
+        notices: list[Notice] = []
+        for event in events:
+            if isinstance(event, Movement):
+                movements.append(event)
+            else:
+                notices.append(event)
+        self._insert(
+            MOVEMENT,
             (
                 f"{tenants[m.token]}\t{m.token}\t{m.deed_id}\t{m.block_number}\t{m.log_index}\t{m.from_wallet}\t{m.to_wallet}"
                 f"\t{m.shares}\t{m.transaction_hash}\t{m.occurred_at.isoformat()}\n"
                 for m in movements
             ),
+            count=len(movements),
         )
-        self._copy(
-            "COPY register.notice (tenant_id, token_address, deed_id, block_number, log_index, kind, wallet, new_wallet, shares,"
-            " transaction_hash, occurred_at) FROM STDIN",
+        self._insert(
+            NOTICE,
             (
                 f"{tenants[n.token]}\t{n.token}\t{n.deed_id}\t{n.block_number}\t{n.log_index}\t{n.kind.value}\t{n.wallet}"
                 f"\t{n.new_wallet}\t{n.shares}\t{n.transaction_hash}\t{n.occurred_at.isoformat()}\n"
                 for n in notices
             ),
+            count=len(notices),
         )
 
     def holdings_at(self, keys: Iterable[HoldingKey]) -> Sequence[Holding]:
-        """Return the stored holdings among `keys`, locked until the transaction ends."""
-        rows = self._connection.execute(
-            sa.text(
-                "SELECT holding.* FROM register.holding JOIN"
-                " (SELECT DISTINCT * FROM unnest(CAST(:tokens AS text[]), CAST(:deeds AS numeric[]), CAST(:wallets AS text[])) AS wanted"
-                " (token_address, deed_id, wallet)) AS wanted USING (token_address, deed_id, wallet) FOR UPDATE OF holding"
-            ),
-            _key_arrays(keys),
-        )
+        """Return the stored holdings among `keys`. Nobody else writes them while the follower holds still."""
+        with self._wanted(keys) as wanted:
+            rows = self._connection.execute(
+                sa.text(f"SELECT holding.* FROM register.holding JOIN {wanted} USING (token_address, deed_id, wallet)")  # noqa: S608  own name
+            ).all()
         return [_holding(row) for row in rows]
 
     def put(self, tenants: Mapping[Address, TenantId], keys: Iterable[HoldingKey], holdings: Iterable[Holding]) -> None:
         """Set the holdings of `keys` to `holdings`; a key without one loses its row."""
         kept = list(holdings)
-        gone = set(keys) - {holding.key for holding in kept}
+        gone = set(keys).difference(holding.key for holding in kept)
         if gone:
-            self._connection.execute(
-                sa.text(
-                    "DELETE FROM register.holding USING"
-                    " unnest(CAST(:tokens AS text[]), CAST(:deeds AS numeric[]), CAST(:wallets AS text[])) AS gone"
-                    " (token_address, deed_id, wallet) WHERE holding.token_address = gone.token_address"
-                    " AND holding.deed_id = gone.deed_id AND holding.wallet = gone.wallet"
-                ),
-                _key_arrays(gone),
-            )
-        if not kept:
-            return
-        self._connection.execute(
-            sa.text(
-                "INSERT INTO register.holding SELECT * FROM unnest(CAST(:tenants AS uuid[]), CAST(:tokens AS text[]),"
-                " CAST(:deeds AS numeric[]), CAST(:wallets AS text[]), CAST(:shares AS numeric[]), CAST(:frozen AS numeric[]),"
-                " CAST(:wallet_frozen AS boolean[]), CAST(:blocks AS bigint[]), CAST(:indexes AS integer[]))"
+            with self._wanted(gone) as wanted:
+                self._connection.execute(
+                    sa.text(
+                        f"DELETE FROM register.holding USING {wanted} WHERE holding.token_address = wanted.token_address"  # noqa: S608  own name
+                        " AND holding.deed_id = wanted.deed_id AND holding.wallet = wanted.wallet"
+                    )
+                )
+        self._insert(
+            HOLDING,
+            (
+                f"{tenants[h.token]}\t{h.token}\t{h.deed_id}\t{h.wallet}\t{h.shares}\t{h.frozen_shares}\t{'t' if h.wallet_frozen else 'f'}"
+                f"\t{h.last_block_number}\t{h.last_log_index}\n"
+                for h in kept
+            ),
+            count=len(kept),
+            conflict=(
                 " ON CONFLICT (token_address, deed_id, wallet) DO UPDATE SET shares = excluded.shares,"
                 " frozen_shares = excluded.frozen_shares, wallet_frozen = excluded.wallet_frozen,"
                 " last_block_number = excluded.last_block_number, last_log_index = excluded.last_log_index"
             ),
-            {
-                **_key_arrays(holding.key for holding in kept),
-                "tenants": [str(tenants[holding.token]) for holding in kept],
-                "shares": [str(holding.shares) for holding in kept],
-                "frozen": [str(holding.frozen_shares) for holding in kept],
-                "wallet_frozen": [holding.wallet_frozen for holding in kept],
-                "blocks": [holding.last_block_number for holding in kept],
-                "indexes": [holding.last_log_index for holding in kept],
-            },
         )
 
     def events_above(self, block_number: int) -> Sequence[TokenEvent]:
@@ -195,27 +201,20 @@ class PostgresProjection:
 
     def events_of(self, keys: Iterable[HoldingKey]) -> Sequence[TokenEvent]:
         """Return the stored events that touch any of `keys`, in the chain's order."""
-        arrays = _key_arrays(keys)
-        wanted = (
-            "unnest(CAST(:tokens AS text[]), CAST(:deeds AS numeric[]), CAST(:wallets AS text[]))"
-            " AS wanted (token_address, deed_id, wallet)"
-        )
-        movements = self._connection.execute(
-            sa.text(
-                f"SELECT movement.* FROM register.movement JOIN {wanted} ON movement.token_address = wanted.token_address"  # noqa: S608  a constant
-                " AND movement.deed_id = wanted.deed_id AND movement.from_wallet = wanted.wallet"
-                f" UNION SELECT movement.* FROM register.movement JOIN {wanted} ON movement.token_address = wanted.token_address"
-                " AND movement.deed_id = wanted.deed_id AND movement.to_wallet = wanted.wallet"
-            ),
-            arrays,
-        )
-        notices = self._connection.execute(
-            sa.text(
-                f"SELECT notice.* FROM register.notice JOIN {wanted} ON notice.token_address = wanted.token_address"  # noqa: S608  a constant
-                " AND notice.deed_id = wanted.deed_id AND notice.wallet = wanted.wallet"
-            ),
-            arrays,
-        )
+        same = "movement.token_address = wanted.token_address AND movement.deed_id = wanted.deed_id"
+        with self._wanted(keys) as wanted:
+            movements = self._connection.execute(
+                sa.text(
+                    f"SELECT movement.* FROM register.movement JOIN {wanted} ON {same} AND movement.from_wallet = wanted.wallet"  # noqa: S608  own
+                    f" UNION SELECT movement.* FROM register.movement JOIN {wanted} ON {same} AND movement.to_wallet = wanted.wallet"
+                )
+            ).all()
+            notices = self._connection.execute(
+                sa.text(
+                    f"SELECT notice.* FROM register.notice JOIN {wanted} ON notice.token_address = wanted.token_address"  # noqa: S608  own name
+                    " AND notice.deed_id = wanted.deed_id AND notice.wallet = wanted.wallet"
+                )
+            ).all()
         return _events(movements, notices)
 
     def tenants_of(self, tokens: Iterable[Address]) -> Mapping[Address, TenantId]:
@@ -228,10 +227,38 @@ class PostgresProjection:
                     found[token] = TenantId(tenant_id)
         return found
 
-    def _copy(self, statement: str, lines: Iterable[str]) -> None:
+    @contextmanager
+    def _wanted(self, keys: Iterable[HoldingKey]) -> Iterator[str]:
+        """Put the keys where SQL can join them, under the alias `wanted`; gone again afterwards."""
+        self._connection.exec_driver_sql(
+            'CREATE TEMPORARY TABLE wanted_key (token_address text COLLATE "C", deed_id numeric, wallet text COLLATE "C") ON COMMIT DROP'
+        )
+        self._copy("wanted_key", (f"{token}\t{deed_id}\t{wallet}\n" for token, deed_id, wallet in keys))
+        # Without figures the planner would loop over a table that it takes for tiny.
+        self._connection.exec_driver_sql("ANALYZE wanted_key")
+        yield "wanted_key AS wanted"
+        self._connection.exec_driver_sql("DROP TABLE wanted_key")
+
+    def _insert(self, table: sa.Table, lines: Iterable[str], *, count: int, conflict: str = "") -> None:
+        """Insert rows given as COPY's text lines (tab between columns; no value needs an escape)."""
+        if count == 0:
+            return
+        if count < COPY_ROWS_MIN:
+            rows = [dict(zip(table.c.keys(), line.rstrip("\n").split("\t"), strict=True)) for line in lines]
+            columns = ", ".join(table.c.keys())
+            values = ", ".join(f"CAST(:{column.name} AS {_SQL_TYPES[type(column.type)]})" for column in table.c)
+            self._connection.execute(sa.text(f"INSERT INTO {table.fullname} ({columns}) VALUES ({values}){conflict}"), rows)  # noqa: S608  own
+            return
+        staged = f"staged_{table.name}"
+        self._connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {staged} (LIKE {table.fullname}) ON COMMIT DROP")
+        self._copy(staged, lines)
+        self._connection.exec_driver_sql(f"INSERT INTO {table.fullname} SELECT * FROM {staged}{conflict}")  # noqa: S608  own names
+        self._connection.exec_driver_sql(f"DROP TABLE {staged}")
+
+    def _copy(self, table: str, lines: Iterable[str]) -> None:
         raw = cast("psycopg.Connection[Any]", self._connection.connection.driver_connection)
         chunk: list[str] = []
-        with raw.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        with raw.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN".encode()) as copy:
             for line in lines:
                 chunk.append(line)
                 if len(chunk) >= COPY_LINES:
@@ -430,15 +457,6 @@ class PostgresRegister:
             self._connection.execute(sa.select(MOVEMENT).where(*self._of(MOVEMENT, security_id), movements)),
             self._connection.execute(sa.select(NOTICE).where(*self._of(NOTICE, security_id), notices)),
         )
-
-
-def _key_arrays(keys: Iterable[HoldingKey]) -> dict[str, list[str]]:
-    listed = list(keys)
-    return {
-        "tokens": [token for token, _, _ in listed],
-        "deeds": [str(deed_id) for _, deed_id, _ in listed],
-        "wallets": [wallet for _, _, wallet in listed],
-    }
 
 
 def _movement(row: Any) -> Movement:
