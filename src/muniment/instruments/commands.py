@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -93,7 +94,10 @@ class TokeniseAsset:
 
 @dataclass(frozen=True, slots=True)
 class TokeniseVehicle:
-    """A vehicle from its VIN record and its owner file, both plain JSON; `title_owner` is the owner's wallet for the deed."""
+    """A vehicle from its VIN record and its owner file, both plain JSON; `title_owner` is the owner's wallet for the deed.
+
+    A `comment` at the top of either is for who reads the file and enters nothing.
+    """
 
     vehicle: Mapping[str, Any]
     owner: Mapping[str, Any] = field(repr=False)
@@ -158,8 +162,9 @@ def tokenise_vehicle(actor: Actor, request: TokeniseVehicle, *, unit: Instrument
         AssetAlreadyRecorded: cannot happen for a vehicle with an owner, whose salts make each record unlike any other.
 
     """
-    described = {**request.vehicle, "kind": "vehicle"}
-    return tokenise_asset(actor, TokeniseAsset(described, {"owner": request.owner}, request.title_owner, request.documents), unit=unit)
+    described = {**_without_comment(request.vehicle), "kind": "vehicle"}
+    personal = {"owner": _without_comment(request.owner)}
+    return tokenise_asset(actor, TokeniseAsset(described, personal, request.title_owner, request.documents), unit=unit)
 
 
 def tokenise_asset(actor: Actor, request: TokeniseAsset, *, unit: InstrumentsUnit) -> TokenisedAsset:
@@ -353,6 +358,30 @@ def verify_asset(asset_id: AssetId, *, unit: InstrumentsUnit) -> AssetVerificati
     )
 
 
+def read_vehicle_files(
+    vehicle: bytes, owner: bytes, *, title_owner: Address | None = None, documents: tuple[DocumentUpload, ...] = ()
+) -> TokeniseVehicle:
+    """Return the request that a VIN record and an owner file make; refuse what is no JSON object, with file and line."""
+    return TokeniseVehicle(json_object(vehicle, file="vehicle.json"), json_object(owner, file="owner.json"), title_owner, documents)
+
+
+def json_object(content: bytes, *, file: str) -> dict[str, Any]:
+    """Return the one JSON object in a file; refuse anything else, with file and line."""
+    if len(content) > FILE_BYTES_MAX:
+        raise RecordInvalid(problem=f"at most {FILE_BYTES_MAX} bytes", place=Place(file=file))
+    try:
+        value = json.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise RecordInvalid(problem="the file is not UTF-8", place=Place(file=file)) from None
+    except json.JSONDecodeError as error:
+        raise RecordInvalid(problem=f"the file is no JSON: {error.msg}", place=Place(file=file, line=error.lineno)) from None
+    except (RecursionError, ValueError):
+        raise RecordInvalid(problem="the file is no JSON that can be read", place=Place(file=file)) from None
+    if not isinstance(value, dict):
+        raise RecordInvalid(problem="one JSON object is needed", place=Place(file=file))
+    return value
+
+
 def files_of_folder(folder: Path) -> dict[str, bytes]:
     """Return the JSON files of a package's folder by their path inside it, within the limits of an archive; links are not followed."""
     if not folder.is_dir():
@@ -383,6 +412,10 @@ def commit_to(personal: Mapping[str, Any]) -> tuple[PersonalValue, ...]:
     values: list[PersonalValue] = []
     _flatten(personal, "", values)
     return tuple(sorted(values, key=lambda value: value.name))
+
+
+def _without_comment(described: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in described.items() if name != "comment"}
 
 
 def _flatten(value: Any, path: str, found: list[PersonalValue]) -> None:
