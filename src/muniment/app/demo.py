@@ -293,7 +293,7 @@ class Demonstration:
             report = self._approve(desk, asked)
             step.say(f"{show_shares(report.shares, decimals=0)} shares to {len(report.accepted)} holders")
             for refused in report.refused:
-                step.say(f"  refused for one: {refused.reasons[0].code}: {refused.reasons[0].sentence}")
+                step.say(f"  refused for one: {refused.decision.reasons[0].code}: {refused.decision.reasons[0].sentence}")
             for instruction in report.instructions:
                 self._settle(desk, instruction)
 

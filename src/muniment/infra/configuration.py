@@ -240,7 +240,7 @@ SETTINGS = (
 _NOT_IN_FILE = {"database_is_embedded", "chain_is_local"}
 # Variables that start with MUNIMENT_ and are no settings: tests, crash points and the values of secrets.
 _FREE_PREFIXES = ("MUNIMENT_TEST", "MUNIMENT_CRASH")
-SECRETS = ("master_key",)
+SECRETS = ("master_key", "demo_password")
 """The secrets that exist: files below `secrets`, or variables such as MUNIMENT_MASTER_KEY."""
 
 
