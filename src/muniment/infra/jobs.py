@@ -160,14 +160,16 @@ def retry_job(connection: sa.Connection, job_id: int) -> bool:
 def wake(connection: sa.Connection, *, tenant_id: TenantId | None, purpose: str) -> int:
     """Let the tenant's waiting processes run at once whose awaited purpose is a prefix of `purpose`; return how many.
 
-    A process that is just about to wait is marked too, so that it does not sleep through the event it waits for.
+    A transaction of the platform (no tenant) wakes whoever waits for it by name, since it may be done for any tenant. A process that
+    is just about to wait is marked too, so that it does not sleep through the event it waits for.
     """
     rows = connection.execute(
         sa.text(
             "UPDATE procrastinate.procrastinate_jobs"
             " SET scheduled_at = CASE status WHEN 'todo' THEN now() ELSE scheduled_at END,"
             "     args = CASE status WHEN 'doing' THEN args || CAST(:woken AS jsonb) ELSE args END"
-            " WHERE args ->> 'tenant_id' IS NOT DISTINCT FROM :tenant_id"
+            " WHERE (args ->> 'tenant_id' IS NOT DISTINCT FROM CAST(:tenant_id AS text)"
+            "        OR (CAST(:tenant_id AS text) IS NULL AND coalesce(args #>> '{_waiting,purpose}', '-') <> ''))"
             "   AND (status = 'doing' OR (status = 'todo' AND args ? '_waiting' AND scheduled_at > now()"
             "        AND starts_with(:purpose, args #>> '{_waiting,purpose}')))"
             " RETURNING id, status"

@@ -64,10 +64,7 @@ def register_asset(
     asset_record_id: AssetRecordId, *, title_owner: Address | None, units: Units, platform: PlatformUnits, grant_wei: int = GRANT_WEI
 ) -> ProcessOutcome:
     """Put an asset's id into the registry and, where an owner is named, the asset's deed into the owner's wallet."""
-    waiting = _prepare_issuer(units=units, platform=platform, grant_wei=grant_wei)
-    if waiting is not None:
-        return waiting
-    waiting = _register(asset_record_id, units=units, platform=platform)
+    waiting = _prepare(asset_record_id, units=units, platform=platform, grant_wei=grant_wei)
     if waiting is not None:
         return waiting
     return Done() if title_owner is None else _mint_title(asset_record_id, title_owner, units=units)
@@ -85,9 +82,7 @@ def deploy_security(
         asset_record_id = security.terms.asset_record_id
     if not isinstance(security, DraftedSecurity | DeployingSecurity):
         return Done()
-    waiting = _prepare_issuer(units=units, platform=platform, grant_wei=grant_wei) or _register(
-        asset_record_id, units=units, platform=platform
-    )
+    waiting = _prepare(asset_record_id, units=units, platform=platform, grant_wei=grant_wei)
     if waiting is not None:
         return waiting
     with units() as unit:
@@ -100,6 +95,13 @@ def deploy_security(
         if not _finish_token(security_id, unit):
             return Waiting("the token", f"instruments.deploy_token:{security_id}")
     return Done()
+
+
+def _prepare(asset_record_id: AssetRecordId, *, units: Units, platform: PlatformUnits, grant_wei: int) -> Waiting | None:
+    """See to the issuer's gas money and the asset's registration: both are the platform's to send, so they go in one block."""
+    funding = _prepare_issuer(units=units, platform=platform, grant_wei=grant_wei)
+    registration = _register(asset_record_id, units=units, platform=platform)
+    return funding or registration
 
 
 def _prepare_issuer(*, units: Units, platform: PlatformUnits, grant_wei: int) -> Waiting | None:

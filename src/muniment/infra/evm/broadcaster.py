@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from muniment.infra import metrics
+from muniment.infra import jobs, metrics
 from muniment.infra.clock import Clock
 from muniment.infra.crashpoints import crashpoint
 from muniment.infra.evm.client import BlockHeader, Evm, Receipt
@@ -349,6 +349,8 @@ class Broadcaster:
         if not updated:
             return False
         metrics.SENDER_TRANSACTIONS.labels(state=state).inc()
+        # Some steps go on as soon as a transaction is in a block; the final ones are woken by the event below, after everyone else reacted.
+        jobs.wake(connection, tenant_id=transaction.tenant_id, purpose=transaction.purpose)
         if is_final:
             metrics.SENDER_FINAL_SECONDS.observe(max(0.0, (now - transaction.signed_at).total_seconds()))
             PostgresOutbox(connection, tenant_id=transaction.tenant_id, clock=self._clock).record(
