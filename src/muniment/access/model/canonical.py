@@ -19,7 +19,7 @@ SAFE_INTEGER_MAX = 2**53 - 1
 
 
 def canonical_value(value: Any) -> Any:
-    """Return `value` as canonical JSON can carry it and PostgreSQL can store it: whole texts, large integers as strings, no NUL, no lone surrogate."""
+    """Return `value` as canonical JSON and PostgreSQL carry it: whole texts, large integers as strings, no NUL or lone surrogate."""
     return _clean(value)
 
 

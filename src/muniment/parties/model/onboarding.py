@@ -240,7 +240,9 @@ def as_record(draft: InvestorDraft) -> dict[str, Any]:
 
 def csv_line(cells: Sequence[str]) -> str:
     """Return one CSV line that no spreadsheet runs: a cell that starts like a formula gets an apostrophe before it; quotes doubled."""
-    return ",".join(_quoted("'" + cell if cell[:1] in _FORMULA_STARTS and cell else cell) for cell in cells) + "\r\n"
+    line = ",".join(_quoted("'" + cell if cell[:1] in _FORMULA_STARTS and cell else cell) for cell in cells)
+    # One empty cell must not read back as no row at all.
+    return (line or '""') + "\r\n"
 
 
 def _quoted(cell: str) -> str:
