@@ -46,10 +46,9 @@ AMOUNT: constant(uint256) = 2**104 - 1
 FROZEN_AT: constant(uint256) = 104
 WHOLE: constant(uint256) = 2**248
 
-# What every transfer reads, in one word: compliance 0..159 | paused 160 | combined 161 | initialized 162 | decimals 168..175
+# What every transfer reads, in one word: compliance 0..159 | paused 160 | combined 161 | decimals 168..175
 PAUSED: constant(uint256) = 2**160
 COMBINED: constant(uint256) = 2**161
-INITIALIZED: constant(uint256) = 2**162
 DECIMALS_AT: constant(uint256) = 168
 
 # What only wiring, mint and burn read, in one word: identity registry 0..159 | supply 160..255
@@ -128,12 +127,11 @@ def initialize(
     @notice Makes the caller the owner and wires the token, once. It starts paused.
     @dev A compliance contract of ours must have the token bound before.
     """
-    assert self._hot & INITIALIZED == 0, "Initializable: contract is already initialized"
+    ownership._begin()
     assert identityRegistry != empty(address) and compliance != empty(address), "invalid argument - zero address"
     assert len(name) > 0 and len(symbol) > 0, "invalid argument - empty string"
     assert decimals <= 18, "decimals between 0 and 18"
-    ownership._begin()
-    self._hot = PAUSED | INITIALIZED | (convert(decimals, uint256) << DECIMALS_AT)
+    self._hot = PAUSED | (convert(decimals, uint256) << DECIMALS_AT)
     allowances._set_name(name)
     self.symbol = symbol
     self.onchainID = onchainID

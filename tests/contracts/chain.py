@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import boa
+import pytest
 from eth.exceptions import Revert
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
@@ -17,6 +18,8 @@ from muniment.infra.evm import contract_artifacts
 from muniment.infra.evm.contract_artifacts import ContractArtifact, DecodedLog
 from muniment.infra.evm.decoding import checksum, revert_reason
 
+# The two answers, where a contract's function takes one among its arguments.
+YES, NO = True, False
 ZERO = "0x" + "00" * 20
 TRANSACTION_GAS = 21_000
 
@@ -32,12 +35,9 @@ class Reverted(Exception):
 @contextlib.contextmanager
 def refused(reason: str) -> Iterator[None]:
     """Expect the chain to refuse with exactly this reason."""
-    try:
+    with pytest.raises(Reverted) as refusal:
         yield
-    except Reverted as refusal:
-        assert refusal.reason == reason, f"refused with {refusal.reason!r}, not {reason!r}"
-    else:
-        raise AssertionError(f"not refused; expected {reason!r}")
+    assert refusal.value.reason == reason
 
 
 class Done(NamedTuple):
@@ -132,6 +132,8 @@ class Chain:
         return len(self.code(address)) > 0
 
     def send(self, to: str, data: bytes, *, sender: str) -> Done:
+        for known in (to, sender):
+            self._env.evm.vm.state.mark_address_warm(bytes.fromhex(known[2:]))
         computation = self._env.execute_code(to_address=to, sender=sender, data=data)
         if computation.is_error:
             raise Reverted(revert_reason(computation.output))

@@ -22,22 +22,22 @@ def compiled() -> None:
 
 
 @pytest.fixture(scope="session")
-def _whole_chain(compiled: None) -> Chain:
+def shared_chain(compiled: None) -> Chain:
     return Chain()
 
 
 @pytest.fixture
-def chain(_whole_chain: Chain) -> Iterator[Chain]:
-    with _whole_chain.undone():
-        yield _whole_chain
+def chain(shared_chain: Chain) -> Iterator[Chain]:
+    with shared_chain.undone():
+        yield shared_chain
 
 
 @pytest.fixture(scope="session")
-def _first_world(_whole_chain: Chain) -> World:
-    return build_world(_whole_chain)
+def shared_world(shared_chain: Chain) -> World:
+    return build_world(shared_chain)
 
 
 @pytest.fixture
-def world(_first_world: World) -> Iterator[World]:
-    with _first_world.chain.undone():
-        yield _first_world
+def world(shared_world: World) -> Iterator[World]:
+    with shared_world.chain.undone():
+        yield shared_world

@@ -82,7 +82,8 @@ def test_a_retired_asset_takes_only_its_last_papers(registry: Contract, agent: s
     done = registry.fn("retire_asset", ASSET, sender=controller)
     assert done.logs == [DecodedLog("AssetRetired", {"asset_id": ASSET})]
     assert registry.view("asset", ASSET)[2] is True
-    for act, arguments in (("set_controller", [controller]), ("link_token", [controller]), ("retire_asset", [])):
+    acts: list[tuple[str, list[Any]]] = [("set_controller", [controller]), ("link_token", [controller]), ("retire_asset", [])]
+    for act, arguments in acts:
         with refused("assets: asset is retired"):
             registry.fn(act, ASSET, *arguments, sender=agent)
     registry.fn("anchor", ASSET, DEED, DIGEST, sender=controller)

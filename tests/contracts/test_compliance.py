@@ -51,8 +51,8 @@ def test_a_country_that_changes_counts_from_then_on(world: World) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(listed=st.sets(st.integers(1, 999), max_size=256), asked=st.integers(0, 65_535))
-def test_a_list_of_countries_holds_exactly_what_was_listed(_first_world: World, listed: set[int], asked: int) -> None:
-    world = _first_world
+def test_a_list_of_countries_holds_exactly_what_was_listed(shared_world: World, listed: set[int], asked: int) -> None:
+    world = shared_world
     with world.chain.undone():
         world.set_countries(BLOCK_LISTED, sorted(listed))
         for country in {asked, asked % 1000, *list(listed)[:3]}:
@@ -214,7 +214,9 @@ def test_encoded_rules_set_everything_at_once(world: World) -> None:
     world.compliance.fn("apply_rules", world.token.address, terms, sender=world.agent)
     assert world.compliance.view("rules", world.token.address)[:5] == (7, 8, 9, 0, ALLOW_LISTED)
     assert world.compliance.view("is_country_listed", world.token.address, GERMANY) is True
-    world.compliance.fn("apply_rules", world.token.address, encode_rules(country_mode=1, countries=tuple(range(1, 257))), sender=world.agent)
+    world.compliance.fn(
+        "apply_rules", world.token.address, encode_rules(country_mode=1, countries=tuple(range(1, 257))), sender=world.agent
+    )
 
 
 @pytest.mark.parametrize(
@@ -235,7 +237,8 @@ def test_rules_without_sense_are_refused(world: World, act: str, arguments: list
 
 def test_rules_of_a_token_that_is_not_bound_are_refused(world: World) -> None:
     token = world.person("some token")
-    for act, arguments in (("set_rules", [0, 0, 0]), ("set_countries", [0, []]), ("apply_rules", [encode_rules()])):
+    cases: list[tuple[str, list[Any]]] = [("set_rules", [0, 0, 0]), ("set_countries", [0, []]), ("apply_rules", [encode_rules()])]
+    for act, arguments in cases:
         with refused("This token is not bound"):
             world.compliance.fn(act, token, *arguments, sender=world.agent)
     with refused("This token is not bound"):
@@ -610,7 +613,13 @@ def test_our_token_recovers_on_a_plain_registry_with_identity_contracts(world: W
     token.fn("initialize", parts.address, parts.address, "Plain", "PLN", 0, ZERO, sender=world.owner)
     token.fn("addAgent", world.agent, sender=world.owner)
     parts.send("set_maximum(uint256)", 100)
-    keys = "# pragma version 0.4.3\n@external\n@view\ndef keyHasPurpose(key: bytes32, purpose: uint256) -> bool:\n    return key == {} and purpose == 1\n"
+    keys = """
+# pragma version 0.4.3
+@external
+@view
+def keyHasPurpose(key: bytes32, purpose: uint256) -> bool:
+    return key == {} and purpose == 1
+"""
     new = world.person("new")
     key = keccak(bytes(12) + bytes.fromhex(new[2:])).hex()
     identity = chain.deploy_vyper(keys.format(f"0x{key}"), sender=world.owner)

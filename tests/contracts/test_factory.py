@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from muniment.infra.evm import contract_artifacts
 from muniment.infra.evm.contract_artifacts import DecodedLog
-from tests.contracts.chain import ZERO, Chain, Contract, Done, refused
+from tests.contracts.chain import YES, ZERO, Chain, Contract, Done, refused
 from tests.contracts.world import BLUEPRINTS, GERMANY, World, deploy_factory, encode_rules
 
 SALT = b"\x5a" * 32
@@ -23,8 +23,8 @@ def deploy_security(world: World, *, sender: str, salt: bytes = SALT, rules: byt
 
 @given(name=st.text(max_size=5), salt=st.binary(min_size=32, max_size=32))
 @settings(max_examples=25, deadline=None)
-def test_a_suite_stands_where_it_was_foretold(_first_world: World, name: str, salt: bytes) -> None:
-    world, issuer = _first_world, _first_world.chain.account(name)
+def test_a_suite_stands_where_it_was_foretold(shared_world: World, name: str, salt: bytes) -> None:
+    world, issuer = shared_world, shared_world.chain.account(name)
     with world.chain.undone():
         foretold = world.factory.view("suite_address", issuer, salt)
         assert not any(world.chain.has_code(address) for address in foretold)
@@ -36,7 +36,9 @@ def test_a_suite_stands_where_it_was_foretold(_first_world: World, name: str, sa
 def test_a_suite_is_wired_and_belongs_to_its_issuer(world: World) -> None:
     issuer, second_agent = world.person("issuer"), world.person("second agent")
     done = world.factory.fn("deploy_suite", SALT, [world.agent, second_agent], sender=issuer)
-    registry, issuers, topics, compliance = (world.chain.at(name, address) for name, address in zip(EVERY_CONTRACT, done.answer, strict=True))
+    registry, issuers, topics, compliance = (
+        world.chain.at(name, address) for name, address in zip(EVERY_CONTRACT, done.answer, strict=True)
+    )
     announced = {
         "owner": issuer,
         "identity_registry": registry.address,
@@ -106,7 +108,7 @@ def test_only_owner_and_agents_of_a_suite_made_here_add_securities(world: World)
     foreign = world.chain.deploy("compliance", sender=world.owner)
     foreign.fn("initialize", world.registry.address, sender=world.owner)
     with refused("factory: compliance is not of a suite made here"):
-        world.factory.fn("deploy_security", foreign.address, SALT, TERMS, b"", [], True, sender=world.owner)
+        world.factory.fn("deploy_security", foreign.address, SALT, TERMS, b"", [], YES, sender=world.owner)
 
 
 def test_an_issuer_can_dismiss_the_factory(world: World) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import eth_abi
@@ -93,7 +92,7 @@ def test_lists_of_different_lengths_are_refused(world: World) -> None:
     ann, agent = world.person("ann"), world.agent
     lists: list[list[Any]] = [[ann], [ann], [GERMANY], [NO_EXPIRY]]
     for short in range(4):
-        arguments = [[] if place == short else each for place, each in enumerate(lists)]
+        arguments: list[list[Any]] = [[] if place == short else each for place, each in enumerate(lists)]
         with refused("registry: lists differ in length"):
             world.registry.fn("register_investor_batch", *arguments, sender=agent)
         if short < 3:
@@ -259,11 +258,11 @@ def test_a_wallet_is_not_replaced_by_somebody_elses(world: World) -> None:
 
 
 @pytest.fixture
-def claims(world: World) -> Iterator[World]:
+def claims(world: World) -> World:
     """A world whose investors need a claim about their identity, from one trusted issuer."""
     world.issuers.fn("addTrustedIssuer", world.chain.signer("issuer").address, [KYC, ACCREDITED], sender=world.owner)
     world.topics.fn("addClaimTopic", KYC, sender=world.owner)
-    yield world
+    return world
 
 
 def claim(

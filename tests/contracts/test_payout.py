@@ -86,7 +86,7 @@ def test_a_payer_may_be_among_the_paid(payout: Contract, money: Contract, payer:
 
 def test_batches_without_sense_are_refused(chain: Chain, payout: Contract, money: Contract, payer: str) -> None:
     ann = chain.account("ann")
-    for token, recipients, amounts, reason in (
+    cases: list[tuple[str, list[str], list[int], str]] = [
         (money.address, [], [], "payout: batch is empty"),
         (money.address, [ann], [], "payout: recipients and amounts differ in number"),
         (money.address, [ann], [1, 2], "payout: recipients and amounts differ in number"),
@@ -94,7 +94,8 @@ def test_batches_without_sense_are_refused(chain: Chain, payout: Contract, money
         (money.address, [ann], [0], "payout: amount is zero"),
         (chain.account("no token"), [ann], [1], "payout: payment token has no code"),
         (payout.address, [ann], [1], "payout: payment token has no balances"),
-    ):
+    ]
+    for token, recipients, amounts, reason in cases:
         with refused(reason):
             payout.fn("push", RUN, 0, token, recipients, amounts, sender=payer)
     with refused("no reason given"):
@@ -113,8 +114,8 @@ def test_two_hundred_are_paid_at_once_within_the_gas_of_one_transaction(
 
 @settings(max_examples=40, deadline=None)
 @given(amounts=st.lists(st.integers(1, 2_000), min_size=1, max_size=12))
-def test_what_leaves_the_payer_reaches_the_recipients(_whole_chain: Chain, amounts: list[int]) -> None:
-    chain, payer = _whole_chain, _whole_chain.account("payer")
+def test_what_leaves_the_payer_reaches_the_recipients(shared_chain: Chain, amounts: list[int]) -> None:
+    chain, payer = shared_chain, shared_chain.account("payer")
     with chain.undone():
         payout = chain.deploy("payout", sender=payer)
         token = chain.deploy("payment_token", sender=payer)
@@ -133,9 +134,6 @@ def test_what_leaves_the_payer_reaches_the_recipients(_whole_chain: Chain, amoun
 def token_that(does: str, *, answers: str = "-> bool") -> str:
     return f"""
 # pragma version 0.4.3
-interface Payout:
-    def push(run_id: bytes32, batch_id: uint256, token: address, recipients: DynArray[address, 200], amounts: DynArray[uint256, 200]) -> uint256: nonpayable
-
 balanceOf: public(HashMap[address, uint256])
 calls: public(uint256)
 
@@ -193,7 +191,7 @@ def test_a_token_that_calls_back_pays_nothing_twice(chain: Chain, payout: Contra
         answer: Bytes[32] = b""
         success, answer = raw_call(
             {payout.address},
-            abi_encode({'0x' + RUN.hex()}, empty(uint256), self, empty(DynArray[address, 200]), empty(DynArray[uint256, 200]),
+            abi_encode({"0x" + RUN.hex()}, empty(uint256), self, empty(DynArray[address, 200]), empty(DynArray[uint256, 200]),
                 method_id=method_id("push(bytes32,uint256,address,address[],uint256[])")),
             max_outsize=32, revert_on_failure=False)
         assert not success, "paid twice"
@@ -206,7 +204,9 @@ def test_a_token_that_calls_back_pays_nothing_twice(chain: Chain, payout: Contra
 REENTERING_PAYER = """
 # pragma version 0.4.3
 interface Payout:
-    def push(run_id: bytes32, batch_id: uint256, token: address, recipients: DynArray[address, 200], amounts: DynArray[uint256, 200]) -> uint256: nonpayable
+    def push(
+        run_id: bytes32, batch_id: uint256, token: address, recipients: DynArray[address, 200], amounts: DynArray[uint256, 200]
+    ) -> uint256: nonpayable
 
 # Payer and payment token in one: the guard is per payer, so only the payer itself can try the same batch again.
 payout: Payout

@@ -11,7 +11,7 @@ import pytest
 
 from muniment.infra.evm import contract_artifacts
 from muniment.infra.evm.contract_artifacts import Reason
-from tests.contracts.chain import ZERO, refused
+from tests.contracts.chain import YES, ZERO, refused
 from tests.contracts.world import ALLOW_LISTED, BLOCK_LISTED, FRANCE, IRAN, World
 
 SOURCES = Path(__file__).parents[2] / "contracts"
@@ -57,13 +57,13 @@ def paused(world: World) -> tuple[str, str]:
 
 def sender_frozen(world: World) -> tuple[str, str]:
     ann = world.holder("ann", 10)
-    world.token.fn("setAddressFrozen", ann, True, sender=world.agent)
+    world.token.fn("setAddressFrozen", ann, YES, sender=world.agent)
     return ann, world.register("bob")
 
 
 def receiver_frozen(world: World) -> tuple[str, str]:
     ann, bob = world.holder("ann", 10), world.register("bob")
-    world.token.fn("setAddressFrozen", bob, True, sender=world.agent)
+    world.token.fn("setAddressFrozen", bob, YES, sender=world.agent)
     return ann, bob
 
 

@@ -81,7 +81,7 @@ def test_issuers_are_trusted_on_their_topics(chain: Chain, issuers: Contract, ow
 def test_issuers_without_sense_are_refused(chain: Chain, issuers: Contract, owner: str) -> None:
     first, stranger = chain.account("first"), chain.account("stranger")
     issuers.fn("addTrustedIssuer", first, list(range(15)), sender=owner)
-    for act, arguments, reason in (
+    cases: list[tuple[str, list[Any], str]] = [
         ("addTrustedIssuer", [ZERO, [1]], "invalid argument - zero address"),
         ("addTrustedIssuer", [first, [1]], "trusted Issuer already exists"),
         ("addTrustedIssuer", [stranger, []], "trusted claim topics cannot be empty"),
@@ -91,7 +91,8 @@ def test_issuers_without_sense_are_refused(chain: Chain, issuers: Contract, owne
         ("updateIssuerClaimTopics", [ZERO, [1]], "invalid argument - zero address"),
         ("updateIssuerClaimTopics", [stranger, [1]], "NOT a trusted issuer"),
         ("updateIssuerClaimTopics", [first, []], "claim topics cannot be empty"),
-    ):
+    ]
+    for act, arguments, reason in cases:
         with refused(reason):
             issuers.fn(act, *arguments, sender=owner)
     with refused("trusted Issuer doesn't exist"):

@@ -11,7 +11,7 @@ from eth_hash.auto import keccak
 
 from muniment.infra.evm import contract_artifacts
 from muniment.infra.evm.contract_artifacts import DecodedLog
-from tests.contracts.chain import ZERO, Chain, Contract, refused
+from tests.contracts.chain import NO, YES, ZERO, Chain, Contract, refused
 from tests.contracts.world import YEAR, World
 
 NOT_AGENT = "AgentRole: caller does not have the Agent role"
@@ -102,10 +102,10 @@ def test_the_greatest_allowance_is_never_used_up(world: World) -> None:
 def test_an_allowance_does_not_open_a_freeze_a_pause_or_a_rule(world: World) -> None:
     ann, bob, broker = world.holder("ann", 100), world.register("bob"), world.person("broker")
     world.token.fn("approve", broker, 100, sender=ann)
-    world.token.fn("setAddressFrozen", ann, True, sender=world.agent)
+    world.token.fn("setAddressFrozen", ann, YES, sender=world.agent)
     with refused("wallet is frozen"):
         world.token.fn("transferFrom", ann, bob, 1, sender=broker)
-    world.token.fn("setAddressFrozen", ann, False, sender=world.agent)
+    world.token.fn("setAddressFrozen", ann, NO, sender=world.agent)
     world.token.fn("pause", sender=world.agent)
     with refused("Pausable: paused"):
         world.token.fn("transferFrom", ann, bob, 1, sender=broker)
@@ -212,14 +212,14 @@ def test_a_pause_stops_holders_but_not_the_agent(world: World) -> None:
 
 def test_a_frozen_wallet_neither_sends_nor_receives(world: World) -> None:
     ann, bob = world.holder("ann", 100), world.holder("bob", 100)
-    done = world.token.fn("setAddressFrozen", ann, True, sender=world.agent)
+    done = world.token.fn("setAddressFrozen", ann, YES, sender=world.agent)
     assert done.logs == [DecodedLog("AddressFrozen", {"_userAddress": ann, "_isFrozen": True, "_owner": world.agent})]
     assert world.token.view("isFrozen", ann) is True
     assert (world.why_not(ann, bob, 1), world.why_not(bob, ann, 1)) == (2, 3)
     for sender, receiver in ((ann, bob), (bob, ann)):
         with refused("wallet is frozen"):
             world.token.fn("transfer", receiver, 1, sender=sender)
-    world.token.fn("setAddressFrozen", ann, False, sender=world.agent)
+    world.token.fn("setAddressFrozen", ann, NO, sender=world.agent)
     world.token.fn("transfer", bob, 1, sender=ann)
     assert world.balance(ann) == 99
 
@@ -286,7 +286,7 @@ def test_a_burn_takes_free_tokens_first(world: World) -> None:
 def test_a_forced_transfer_unfreezes_what_it_takes(world: World) -> None:
     ann, bob = world.holder("ann", 100), world.register("bob")
     world.token.fn("freezePartialTokens", ann, 60, sender=world.agent)
-    world.token.fn("setAddressFrozen", ann, True, sender=world.agent)
+    world.token.fn("setAddressFrozen", ann, YES, sender=world.agent)
     done = world.token.fn("forcedTransfer", ann, bob, 70, sender=world.agent)
     assert done.answer is True
     assert done.logs == [DecodedLog("TokensUnfrozen", {"_userAddress": ann, "_amount": 30}), transfer_log(ann, bob, 70)]
@@ -323,7 +323,7 @@ def test_a_forced_transfer_is_not_bound_by_the_limits_but_counted(world: World) 
 def test_recovery_moves_everything_with_its_freezes(world: World) -> None:
     ann, new = world.holder("ann", 100), world.person("ann's new wallet")
     world.token.fn("freezePartialTokens", ann, 60, sender=world.agent)
-    world.token.fn("setAddressFrozen", ann, True, sender=world.agent)
+    world.token.fn("setAddressFrozen", ann, YES, sender=world.agent)
     done = world.token.fn("recoveryAddress", ann, new, ann, sender=world.agent)
     assert done.answer is True
     assert [log for log in done.logs if log.event not in {"IdentityRegistered", "IdentityRemoved", "EligibilitySet"}] == [
@@ -523,7 +523,12 @@ def test_only_the_owner_or_an_agent_may(world: World, act: str, arguments: list[
 
 
 def test_every_act_is_walked_for_its_role() -> None:
-    acts = {function.name for named in contract_artifacts.load("security_token").functions.values() for function in named if not function.is_view}
+    acts = {
+        function.name
+        for named in contract_artifacts.load("security_token").functions.values()
+        for function in named
+        if not function.is_view
+    }
     assert acts == {act for act, _ in AGENT_ACTS + OWNER_ACTS + EITHERS_ACTS} | HOLDERS_ACTS
 
 
@@ -650,16 +655,18 @@ def test_papers_are_kept_replaced_and_removed(world: World) -> None:
         token.fn("setDocument", b"\0" * 32, "", b"e" * 32, sender=owner)
 
 
+ERC3643 = """
+onchainID version identityRegistry compliance paused isFrozen getFrozenTokens setName setSymbol setOnchainID pause unpause
+setAddressFrozen freezePartialTokens unfreezePartialTokens setIdentityRegistry setCompliance forcedTransfer mint burn recoveryAddress
+batchTransfer batchForcedTransfer batchMint batchBurn batchSetAddressFrozen batchFreezePartialTokens batchUnfreezePartialTokens
+"""
+
+
 def test_the_interfaces_are_declared(world: World) -> None:
-    names = (
-        "onchainID version identityRegistry compliance paused isFrozen getFrozenTokens setName setSymbol setOnchainID pause unpause "
-        "setAddressFrozen freezePartialTokens unfreezePartialTokens setIdentityRegistry setCompliance forcedTransfer mint burn "
-        "recoveryAddress batchTransfer batchForcedTransfer batchMint batchBurn batchSetAddressFrozen batchFreezePartialTokens "
-        "batchUnfreezePartialTokens"
-    ).split()
     erc3643 = 0
-    for name in names:
-        erc3643 ^= int.from_bytes(world.token.artifact.function(name).selector, "big")
+    for line in ERC3643.split("\n"):
+        for name in line.split():
+            erc3643 ^= int.from_bytes(world.token.artifact.function(name).selector, "big")
     for interface in (0x01FFC9A7, 0x36372B07, 0x9D8FF7DA, 0x84B0196E, 0x7F5828D0, erc3643):
         assert world.token.view("supportsInterface", interface.to_bytes(4, "big")) is True
     assert world.token.view("supportsInterface", b"\xff" * 4) is False

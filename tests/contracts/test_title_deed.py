@@ -10,7 +10,7 @@ import pytest
 
 from muniment.infra.evm import contract_artifacts
 from muniment.infra.evm.contract_artifacts import DecodedLog
-from tests.contracts.chain import ZERO, Chain, Contract, refused
+from tests.contracts.chain import NO, YES, ZERO, Chain, Contract, refused
 from tests.contracts.world import World
 
 CAR = b"\xca" * 32
@@ -103,7 +103,7 @@ def test_a_permission_serves_once_and_an_operator_always(titles: Titles) -> None
         deed.fn("transferFrom", bob, ann, CAR_ID, sender=broker)
     with refused("title: caller may not approve"):
         deed.fn("approve", broker, CAR_ID, sender=broker)
-    done = deed.fn("setApprovalForAll", broker, True, sender=bob)
+    done = deed.fn("setApprovalForAll", broker, YES, sender=bob)
     assert done.logs == [DecodedLog("ApprovalForAll", {"owner": bob, "operator": broker, "approved": True})]
     deed.fn("approve", ann, CAR_ID, sender=broker)
     deed.fn("transferFrom", bob, ann, CAR_ID, sender=broker)
@@ -150,7 +150,7 @@ def test_liens_without_sense_are_refused(titles: Titles) -> None:
 def test_an_agent_moves_a_title_whatever_holds_it(titles: Titles) -> None:
     deed, ann, bob, agent = titles.deed, titles.ann, titles.bob, titles.agent
     deed.fn("place_lien", CAR_ID, LIEN, bob, sender=agent)
-    deed.fn("set_address_frozen", ann, True, sender=agent)
+    deed.fn("set_address_frozen", ann, YES, sender=agent)
     deed.fn("pause", sender=agent)
     deed.fn("approve", bob, CAR_ID, sender=ann)
     done = deed.fn("forcedTransfer", ann, bob, CAR_ID, sender=agent)
@@ -178,12 +178,12 @@ def test_a_pause_and_a_freeze_stop_holders(titles: Titles) -> None:
     with refused("Pausable: not paused"):
         deed.fn("unpause", sender=agent)
     for frozen, code in ((ann, 2), (bob, 3)):
-        done = deed.fn("set_address_frozen", frozen, True, sender=agent)
+        done = deed.fn("set_address_frozen", frozen, YES, sender=agent)
         assert done.logs == [DecodedLog("AddressFrozen", {"wallet": frozen, "is_frozen": True, "agent": agent})]
         assert titles.why_not(ann, bob) == code
         with refused("wallet is frozen"):
             deed.fn("transferFrom", ann, bob, CAR_ID, sender=ann)
-        deed.fn("set_address_frozen", frozen, False, sender=agent)
+        deed.fn("set_address_frozen", frozen, NO, sender=agent)
     deed.fn("transferFrom", ann, bob, CAR_ID, sender=ann)
 
 
@@ -266,7 +266,9 @@ def test_only_the_owner_may(titles: Titles, act: str, arguments: list[Any]) -> N
 
 
 def test_every_act_is_walked_for_its_role() -> None:
-    acts = {function.name for named in contract_artifacts.load("title_deed").functions.values() for function in named if not function.is_view}
+    acts = {
+        function.name for named in contract_artifacts.load("title_deed").functions.values() for function in named if not function.is_view
+    }
     assert acts == {act for act, _ in AGENT_ACTS + OWNER_ACTS} | HOLDERS_ACTS
 
 
