@@ -92,3 +92,11 @@ class RequestIdReused(MunimentError):
     code = "servicing.request_id_reused"
     message = "The request id {request_id} was used for a different dividend."
     cure = "Use a new id for a new dividend; repeat the same declaration under the old one."
+
+
+class BadDividendAmount(MunimentError):
+    """Neither a total nor a price per share, or both."""
+
+    code = "servicing.bad_amount"
+    message = "A dividend is declared either as a total or per share."
+    cure = "Give total or per_share, and not both."

@@ -13,6 +13,7 @@ from uuid import UUID
 from muniment.access.commands import require_approval
 from muniment.access.model import Action, Actor, Pending, authorize
 from muniment.compliance.commands import check_transfer
+from muniment.infra.evm.sender import ChainTransaction
 from muniment.instruments.model.securities import tokenised
 from muniment.settlement.errors import (
     BadCursor,
@@ -42,7 +43,7 @@ from muniment.settlement.model import (
 )
 from muniment.settlement.ports import ExternalMint, InstructionPlace, SettlementUnit
 from muniment.units.decisions import Reason, Refused
-from muniment.units.ids import Address, InstructionId, InvestorId, SecurityId, TransactionHash, parse_id
+from muniment.units.ids import Address, ChainTransactionId, InstructionId, InvestorId, SecurityId, TransactionHash, parse_id
 from muniment.units.instants import instant_text, parse_instant
 from muniment.units.money import Money
 from muniment.units.payment_tokens import PaymentToken
@@ -379,6 +380,30 @@ def view_instructions(
         return InstructionsPage(shown, None)
     last = shown[-1].instruction
     return InstructionsPage(shown, f"{instant_text(last.requested_at)}~{last.instruction_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionsPage:
+    """Transactions from newest to oldest; `next_cursor` leads on, None at the end."""
+
+    transactions: Sequence[ChainTransaction]
+    next_cursor: str | None
+
+
+def view_transactions(actor: Actor, *, cursor: str | None = None, limit: int = 100, unit: SettlementUnit) -> TransactionsPage:
+    """Return a page of the issuer's transactions with their states, newest first, whatever they were signed for."""
+    authorize(actor, Action.SETTLEMENT_VIEW, tenant_id=unit.tenant_id)
+    limit = max(1, min(limit, PAGE_MAX))
+    before = None if cursor is None else ChainTransactionId(parse_id(cursor, field="cursor"))
+    found = unit.chain_book.page(before=before, limit=limit + 1)
+    shown = found[:limit]
+    return TransactionsPage(shown, str(shown[-1].id) if len(found) > limit else None)
+
+
+def view_payment_tokens(actor: Actor, *, unit: SettlementUnit) -> Sequence[PaymentToken]:
+    """Return the tokens in which the issuer pays and is paid."""
+    authorize(actor, Action.SETTLEMENT_VIEW, tenant_id=unit.tenant_id)
+    return unit.payment_tokens.all()
 
 
 def accept_payment_token(actor: Actor, address: Address, *, currency: str, unit: SettlementUnit) -> PaymentToken:

@@ -113,3 +113,11 @@ class NotAPaymentToken(MunimentError):
     code = "settlement.not_a_payment_token"
     message = "{address} cannot be accepted as a payment token."
     cure = "Give the address of an ERC-20 contract with decimals and a symbol, each for one currency."
+
+
+class BadAllotment(MunimentError):
+    """An allotment with no receiver or with two."""
+
+    code = "settlement.bad_allotment"
+    message = "An allotment names either an investor or a wallet."
+    cure = "Give investor_id or wallet, and not both."

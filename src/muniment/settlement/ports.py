@@ -10,9 +10,10 @@ from typing import Protocol
 from uuid import UUID
 
 from muniment.compliance.ports import ComplianceUnit
+from muniment.infra.evm.sender import ChainTransaction
 from muniment.register.model import TokenReference
 from muniment.settlement.model import Instruction, InstructionState
-from muniment.units.ids import Address, InstructionId, SecurityId, TransactionHash, UserId
+from muniment.units.ids import Address, ChainTransactionId, InstructionId, SecurityId, TransactionHash, UserId
 from muniment.units.payment_tokens import PaymentToken
 
 
@@ -121,6 +122,10 @@ class ChainBook(Protocol):
 
     def signed(self) -> Sequence[SignedPurpose]:
         """Return every signed transaction of the tenant, by sender and nonce."""
+        ...
+
+    def page(self, *, before: ChainTransactionId | None = None, limit: int = 100) -> Sequence[ChainTransaction]:
+        """Return transactions from newest to oldest, those signed before one where it is given (its id tells the time)."""
         ...
 
     def next_nonces(self) -> Mapping[Address, int]:

@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from muniment.infra.evm.sender import ChainTransaction, TransactionState
 from muniment.infra.postgres.database import METADATA
 from muniment.settlement.errors import UnknownInstruction
 from muniment.settlement.model import (
@@ -25,7 +26,7 @@ from muniment.settlement.model import (
     state_name,
 )
 from muniment.settlement.ports import ExternalMint, InstructionPlace, SignedPurpose
-from muniment.units.ids import Address, InstructionId, SecurityId, TenantId, TransactionHash, UserId
+from muniment.units.ids import Address, ChainTransactionId, InstructionId, SecurityId, TenantId, TransactionHash, UserId
 from muniment.units.payment_tokens import PaymentToken
 
 INSTRUCTION = sa.Table(
@@ -298,6 +299,37 @@ class PostgresChainBook:
                 state=row.state,
                 succeeded=row.succeeded,
                 block_number=row.block_number,
+            )
+            for row in rows
+        ]
+
+    def page(self, *, before: ChainTransactionId | None = None, limit: int = 100) -> Sequence[ChainTransaction]:
+        """Return transactions from newest to oldest, those signed before one where it is given (its id tells the time)."""
+        rows = self._connection.execute(
+            sa.text(
+                "SELECT * FROM infra.chain_transaction WHERE tenant_id = infra.tenant()"
+                " AND (CAST(:before AS uuid) IS NULL OR chain_transaction_id < CAST(:before AS uuid))"
+                " ORDER BY chain_transaction_id DESC LIMIT :limit"
+            ),
+            {"before": before, "limit": limit},
+        )
+        return [
+            ChainTransaction(
+                id=ChainTransactionId(row.chain_transaction_id),
+                tenant_id=TenantId(row.tenant_id),
+                purpose=row.purpose,
+                state=TransactionState(row.state),
+                hash=TransactionHash(row.hash),
+                sender=Address(row.sender),
+                nonce=row.nonce,
+                to=None if row.to_address is None else Address(row.to_address),
+                block_number=row.block_number,
+                gas_used=row.gas_used,
+                succeeded=row.succeeded,
+                contract_address=None if row.contract_address is None else Address(row.contract_address),
+                revert_reason=row.revert_reason,
+                signed_at=row.signed_at,
+                final_at=row.final_at,
             )
             for row in rows
         ]
