@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from muniment.infra.postgres.database import sqlalchemy_url
+from muniment.infra.postgres.database import APP_ROLE, WORKER_ROLE, sqlalchemy_url
 
 
 def migrate(owner_url: str, *, revision: str = "head") -> str:
@@ -25,6 +25,8 @@ def migrate(owner_url: str, *, revision: str = "head") -> str:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+        # /ready and the doctor compare the schema's revision with their release's; the roles they work as own no table.
+        connection.exec_driver_sql(f"GRANT SELECT ON alembic_version TO {APP_ROLE}, {WORKER_ROLE}")
         return current_revision(connection) or "nothing"
 
 
