@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, NamedTuple
 
 import boa
@@ -33,7 +33,7 @@ class Reverted(Exception):
 
 
 @contextlib.contextmanager
-def refused(reason: str) -> Iterator[None]:
+def refused(reason: str) -> Generator[None]:
     """Expect the chain to refuse with exactly this reason."""
     with pytest.raises(Reverted) as refusal:
         yield
@@ -96,7 +96,7 @@ class Chain:
         self._env.time_travel(seconds=seconds)
 
     @contextlib.contextmanager
-    def undone(self) -> Iterator[None]:
+    def undone(self) -> Generator[None]:
         """Undo all that happens inside."""
         with self._env.anchor():
             yield
@@ -126,7 +126,7 @@ class Chain:
         return Contract(self, contract_artifacts.load(name), address)
 
     def code(self, address: str) -> bytes:
-        return bytes(self._env.get_code(address))
+        return self._env.get_code(address)
 
     def has_code(self, address: str) -> bool:
         return len(self.code(address)) > 0

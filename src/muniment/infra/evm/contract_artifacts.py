@@ -288,7 +288,7 @@ def _from_word(kind: str, word: bytes) -> Any:
     if kind.startswith("int"):
         return int.from_bytes(word, "big", signed=True)
     assert kind.startswith("bytes"), f"no word holds a {kind}"
-    return bytes(word[: int(kind.removeprefix("bytes"))])
+    return word[: int(kind.removeprefix("bytes"))]
 
 
 def _decode(kinds: Sequence[str], data: bytes) -> tuple[Any, ...]:
