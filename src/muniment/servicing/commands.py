@@ -31,6 +31,7 @@ from muniment.servicing.model import (
     declare,
     entitle,
     held_reason,
+    price_text,
 )
 from muniment.servicing.ports import DividendPlace, ServicingUnit
 from muniment.units.ids import Address, DividendId, SecurityId, parse_id
@@ -62,7 +63,7 @@ class DeclareDividend:
             case Total(money):
                 amount = {"total": money.amount, "currency": money.currency}
             case PerShare(price):
-                amount = {"per_share": str(price.per_share), "currency": price.currency}
+                amount = {"per_share": price_text(price), "currency": price.currency}
         return {
             "request_id": str(self.request_id),
             "security_id": str(self.security_id),

@@ -35,6 +35,7 @@ from muniment.servicing.model import (
     PerShare,
     Total,
     declaration_of,
+    price_text,
     state_name,
 )
 from muniment.servicing.ports import ServicingUnit
@@ -288,7 +289,7 @@ def dividend_body(dividend: Dividend) -> DividendBody:
         event=CAEV,
         state=state_name(dividend),
         total=_money(amount.money) if isinstance(amount, Total) else None,
-        per_share=f"{amount.price.per_share:f}" if isinstance(amount, PerShare) else None,
+        per_share=price_text(amount.price) if isinstance(amount, PerShare) else None,
         currency=declared.payment_token.currency,
         payment_token=declared.payment_token.address,
         record_at=declared.record_at,
@@ -343,7 +344,7 @@ def parse_amount(*, total: str | None, per_share: str | None, currency: str) -> 
     units = parse_decimal(per_share, decimals_max=PRICE_DECIMALS_MAX, unit="a price per share", field="per_share")
     # Money knows the currencies: a price in none of them is refused there.
     Money(0, currency)
-    return PerShare(Price(Decimal(format_decimal(units, decimals=PRICE_DECIMALS_MAX)).normalize(), currency))
+    return PerShare(Price(Decimal(format_decimal(units, decimals=PRICE_DECIMALS_MAX)), currency))
 
 
 def _with_entitled(body: DividendBody, entitled: EntitledDividend) -> DividendBody:

@@ -493,13 +493,18 @@ def differences_of_payments(
             )
 
 
+def price_text(price: Price) -> str:
+    """Return a price as plain decimal text without trailing zeros, the same for every way in which the number was written."""
+    return f"{price.per_share.normalize():f}"
+
+
 def announcement(declared: DeclaredDividend) -> dict[str, Any]:
     """Return the announcement as data: the event's code, its dates and the amount, for audit, wire and proof alike."""
     match declared.amount:
         case Total(money):
             amount: dict[str, Any] = {"total": money.as_json()}
         case PerShare(price):
-            amount = {"per_share": str(price.per_share), "currency": price.currency}
+            amount = {"per_share": price_text(price), "currency": price.currency}
     return {
         "event": CAEV,
         "participation": "mandatory",
