@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from muniment.access.model import AuditEntry, AuditHead, Broken, Intact, Role, v
 from muniment.access.model.audit import EMPTY_HEAD, hash_of, link
 from muniment.access.ports import Page
 from muniment.units.ids import TenantId, UserId, new_id
-from tests.access.unit import NOON, Installation, an_actor
+from tests.access.unit import NOON, Installation, TestUnit, an_actor
 
 TENANT, SOMEBODY = TenantId(new_id(NOON)), UserId(new_id(NOON))
 
@@ -149,7 +150,46 @@ def test_a_rolled_back_transaction_leaves_no_gap(installation: Installation) -> 
     owner = installation.found().owner
     installation.roll_back(owner.tenant_id, lambda unit: unit.audit.record(owner, "test.happened", "thing:1", {}))
     with installation.begin(owner.tenant_id) as unit:
-        assert unit.audit.record(owner, "test.happened", "thing:2", {}).sequence == 2
+        unit.audit.record(owner, "test.happened", "thing:2", {})
+    with installation.begin(owner.tenant_id) as unit:
+        entries = list(unit.audit.entries())
+    assert [(entry.sequence, entry.resource) for entry in entries[1:]] == [(2, "thing:2")]
+
+
+def test_writers_who_lock_other_things_before_and_after_recording_never_wait_in_a_circle(installation: Installation) -> None:
+    owner = installation.found().owner
+    barrier = threading.Barrier(2, timeout=30)
+
+    def lock_row(unit: TestUnit) -> None:
+        unit.connection.execute(sa.text("SELECT FROM access.organisation WHERE tenant_id = :t FOR UPDATE"), {"t": owner.tenant_id})
+
+    def record_then_lock() -> None:
+        with installation.begin(owner.tenant_id) as unit:
+            unit.audit.record(owner, "test.happened", "thing:1", {})
+            barrier.wait()
+            lock_row(unit)
+
+    def lock_then_record() -> None:
+        with installation.begin(owner.tenant_id) as unit:
+            lock_row(unit)
+            barrier.wait()
+            unit.audit.record(owner, "test.happened", "thing:2", {})
+
+    with ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(record_then_lock), threads.submit(lock_then_record)]:
+            done.result(timeout=30)
+    with installation.begin(owner.tenant_id) as unit:
+        assert unit.audit.head().sequence == 3
+
+
+def test_an_entry_keeps_its_facts_when_the_caller_goes_on_changing_them(installation: Installation) -> None:
+    owner = installation.found().owner
+    facts: dict[str, Any] = {"codes": ["a"]}
+    with installation.begin(owner.tenant_id) as unit:
+        unit.audit.record(owner, "test.happened", "thing:1", facts)
+        facts["codes"].append("b")
+    with installation.begin(owner.tenant_id) as unit:
+        assert list(unit.audit.entries())[-1].facts == {"codes": ["a"]}
 
 
 @pytest.mark.parametrize("statement", ["UPDATE access.audit_entry SET facts = '{}'", "DELETE FROM access.audit_entry"])

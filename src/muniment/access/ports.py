@@ -197,8 +197,8 @@ class Approvals(Protocol):
 class Audit(Protocol):
     """The organisation's log: it only grows."""
 
-    def record(self, actor: Actor, action: Action | str, resource: str, facts: Mapping[str, Any]) -> AuditEntry:
-        """Append an entry, linked to the last one. Other writers of this organisation wait until commit: record last.
+    def record(self, actor: Actor, action: Action | str, resource: str, facts: Mapping[str, Any]) -> None:
+        """Append an entry, linked to the last one, at the commit of this transaction; a rollback leaves no entry and no gap.
 
         `facts` hold ids, amounts and codes, never a name, an address of a person or any other personal data.
         """

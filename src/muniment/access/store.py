@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +35,7 @@ from muniment.access.model import (
     Role,
     Session,
     User,
+    canonical_value,
     requested_part,
     state_of,
 )
@@ -548,53 +551,35 @@ class PostgresApprovals:
 
 
 class PostgresAudit:
-    """The log of one organisation. The database itself refuses an entry that does not follow the last one, and any change."""
+    """The log of one organisation. The database itself refuses an entry that does not follow the last one, and any change.
+
+    Entries are written as the last thing before the commit: the log is then locked for a moment only, and always after every other lock, so
+    that two transactions never wait for each other in a circle.
+    """
 
     def __init__(self, connection: sa.Connection, *, tenant_id: TenantId, clock: Clock) -> None:
         self._connection = connection
         self._tenant_id = tenant_id
         self._clock = clock
+        self._waiting: list[_WaitingEntry] = []
+        sa.event.listen(connection, "commit", self._write_waiting)
 
-    def record(self, actor: Actor, action: Action | str, resource: str, facts: Mapping[str, Any]) -> AuditEntry:
-        """Append an entry, linked to the last one."""
+    def record(self, actor: Actor, action: Action | str, resource: str, facts: Mapping[str, Any]) -> None:
+        """Append an entry at the commit of this transaction."""
         assert actor.tenant_id == self._tenant_id, "each organisation has its own log"
-        lock_until_commit(self._connection, f"access.audit:{self._tenant_id}")
-        entry = link(
-            self.head(),
-            tenant_id=self._tenant_id,
-            recorded_at=self._clock.now(),
-            actor_id=actor.user_id,
-            action=action.value if isinstance(action, Action) else action,
-            resource=resource,
-            facts=facts,
-        )
-        row = {
-            "tenant_id": entry.tenant_id,
-            "sequence": entry.sequence,
-            "recorded_at": entry.recorded_at,
-            "actor_id": entry.actor_id,
-            "action": entry.action,
-            "resource": entry.resource,
-            "facts": dict(entry.facts),
-            "previous_hash": entry.previous_hash,
-            "entry_hash": entry.entry_hash,
-        }
-        self._connection.execute(sa.insert(AUDIT_ENTRY).values(**row))
-        return entry
+        name = action.value if isinstance(action, Action) else action
+        # What the caller changes afterwards in its facts is not what happened.
+        entry = _WaitingEntry(self._clock.now(), actor.user_id, name, resource, canonical_value(facts))
+        self._waiting.append(entry)
 
     def head(self) -> AuditHead:
         """Return the last entry's number and hash."""
-        query = (
-            sa.select(AUDIT_ENTRY.c.sequence, AUDIT_ENTRY.c.entry_hash)
-            .where(AUDIT_ENTRY.c.tenant_id == self._tenant_id)
-            .order_by(AUDIT_ENTRY.c.sequence.desc())
-            .limit(1)
-        )
-        row = self._connection.execute(query).one_or_none()
-        return EMPTY_HEAD if row is None else AuditHead(sequence=row.sequence, entry_hash=bytes(row.entry_hash))
+        self._write_waiting()
+        return self._head()
 
     def entries(self) -> Iterator[AuditEntry]:
         """Return the whole log, oldest first, a thousand rows at a time."""
+        self._write_waiting()
         after = 0
         query = sa.select(AUDIT_ENTRY).where(AUDIT_ENTRY.c.tenant_id == self._tenant_id).order_by(AUDIT_ENTRY.c.sequence).limit(1000)
         while rows := self._connection.execute(query.where(AUDIT_ENTRY.c.sequence > after)).all():
@@ -603,6 +588,7 @@ class PostgresAudit:
 
     def page(self, page: Page, *, action: str | None = None, resource: str | None = None) -> Sequence[AuditEntry]:
         """Return entries, newest first."""
+        self._write_waiting()
         query = (
             sa.select(AUDIT_ENTRY)
             .where(AUDIT_ENTRY.c.tenant_id == self._tenant_id)
@@ -616,6 +602,46 @@ class PostgresAudit:
         if resource is not None:
             query = query.where(AUDIT_ENTRY.c.resource == resource)
         return [_audit_entry(row) for row in self._connection.execute(query)]
+
+    def _head(self) -> AuditHead:
+        query = (
+            sa.select(AUDIT_ENTRY.c.sequence, AUDIT_ENTRY.c.entry_hash)
+            .where(AUDIT_ENTRY.c.tenant_id == self._tenant_id)
+            .order_by(AUDIT_ENTRY.c.sequence.desc())
+            .limit(1)
+        )
+        row = self._connection.execute(query).one_or_none()
+        return EMPTY_HEAD if row is None else AuditHead(sequence=row.sequence, entry_hash=bytes(row.entry_hash))
+
+    def _write_waiting(self, _connection: sa.Connection | None = None) -> None:
+        if not self._waiting:
+            return
+        lock_until_commit(self._connection, f"access.audit:{self._tenant_id}")
+        head = self._head()
+        rows = []
+        for waiting in self._waiting:
+            entry = link(
+                head,
+                tenant_id=self._tenant_id,
+                recorded_at=waiting.recorded_at,
+                actor_id=waiting.actor_id,
+                action=waiting.action,
+                resource=waiting.resource,
+                facts=waiting.facts,
+            )
+            head = AuditHead(sequence=entry.sequence, entry_hash=entry.entry_hash)
+            rows.append(dataclasses.asdict(entry))
+        self._waiting.clear()
+        self._connection.execute(sa.insert(AUDIT_ENTRY), rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _WaitingEntry:
+    recorded_at: dt.datetime
+    actor_id: UserId
+    action: str
+    resource: str
+    facts: Mapping[str, Any]
 
 
 class PostgresIdempotencyKeys:
