@@ -38,7 +38,7 @@ class Balances:
 
     def apply(self, connection: sa.Connection, block: FollowedBlock, logs: Sequence[RawLog]) -> None:
         self.blocks.append(block.number)
-        for log, transfer in zip(logs, decode_transfers(logs), strict=True):
+        for log, (sender, receiver, amount) in zip(logs, decode_transfers(logs), strict=True):
             connection.execute(
                 sa.text("INSERT INTO public.moved VALUES (:consumer, :block, :index, :contract, :tenant, :sender, :receiver, :amount)"),
                 {
@@ -47,9 +47,9 @@ class Balances:
                     "index": log.log_index,
                     "contract": log.address,
                     "tenant": log.tenant_id,
-                    "sender": transfer.sender,
-                    "receiver": transfer.receiver,
-                    "amount": transfer.amount,
+                    "sender": sender,
+                    "receiver": receiver,
+                    "amount": amount,
                 },
             )
 

@@ -137,6 +137,23 @@ def test_a_final_transaction_wakes_the_processes_of_its_tenant_that_wait_for_its
         assert runs[before][0] == "mine" and runs[before][1] - woken_at < 1
 
 
+def test_a_platform_transaction_wakes_whoever_waits_for_its_purpose(database: Database) -> None:
+    runs: list[float] = []
+
+    def wait(job: RunningJob) -> Waiting:
+        runs.append(time.monotonic())
+        return Waiting("for the registry", purpose="platform:registry")
+
+    defer(database, "test.wait")
+    with running(database, {"test.wait": wait}):
+        wait_until(lambda: len(runs) >= 4)
+        time.sleep(0.2)
+        with database.worker_transaction() as connection:
+            assert wake(connection, tenant_id=None, purpose="platform:other") == 0
+            assert wake(connection, tenant_id=None, purpose="platform:registry:1") == 1
+        wait_until(lambda: len(runs) >= 5, seconds=2)
+
+
 def test_a_process_woken_while_it_decides_to_wait_does_not_sleep_through_it(database: Database) -> None:
     runs: list[float] = []
 
