@@ -123,7 +123,7 @@ def _check_compiler() -> None:
 
 def _compile(name: str, source: Path, *, contracts_dir: Path, digest: str) -> dict[str, Any]:
     place = source.relative_to(contracts_dir).as_posix()
-    flags = ["-f", "abi,bytecode,bytecode_runtime", "-O", OPTIMIZE, "--evm-version", EVM_VERSION, "-p", "."]
+    flags = ["-f", "abi,bytecode,bytecode_runtime", "-O", OPTIMIZE, "--evm-version", EVM_VERSION, "-p", ".", "--disable-sys-path"]
     lines = _run_vyper([*flags, place], cwd=contracts_dir).split("\n")
     abi, bytecode, deployed = (line for line in lines if line)
     if len(deployed) // 2 - 1 > CODE_BYTES_MAX or len(bytecode) // 2 - 1 + BLUEPRINT_PREAMBLE_BYTES > CODE_BYTES_MAX:
