@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A running Muniment for the tests that drive its pages: database, local chain, worker and web server, and an issuer with holders. No test."""
+"""A running Muniment for the tests that drive its pages: database, chain, worker and web server, an issuer with holders. No test."""
 
 from __future__ import annotations
 
@@ -128,7 +128,9 @@ def _web(backend: Backend) -> Iterator[str]:
     )
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False, ws="none", timeout_graceful_shutdown=3))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_config=None, access_log=False, server_header=False, ws="none", timeout_graceful_shutdown=3)
+    )
     servers.append(server)
     thread = threading.Thread(target=lambda: server.run(sockets=[listener]), name="web of a test")
     thread.start()

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 from litestar import Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 
 from muniment.app.http.edge import request_id_of
 from muniment.app.http.request import MunimentRequest, is_page
@@ -21,6 +21,9 @@ LOG = structlog.get_logger("muniment.http")
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "/developers/problems/"
+DISCONNECTED = "client disconnected prematurely"
+"""The framework's words for a client that went away while it was sending."""
+CLIENT_CLOSED_REQUEST = 499
 
 STATUS_OF_CODE: Mapping[str, int] = {
     "access.not_permitted": 403,
@@ -145,6 +148,9 @@ def on_refusal(request: MunimentRequest, error: MunimentError) -> Response[Any]:
 def on_framework_error(request: MunimentRequest, error: HTTPException) -> Response[Any]:
     """Answer what the framework refuses itself: no route, wrong method, a body that does not fit its shape."""
     status = int(error.status_code)
+    if isinstance(error, InternalServerException) and error.detail == DISCONNECTED:
+        # A preview that a newer one took the place of: nobody waits for this answer, and nothing is wrong.
+        return Response(None, status_code=CLIENT_CLOSED_REQUEST)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return on_bug(request, error)
     phrase = HTTPStatus(status).phrase

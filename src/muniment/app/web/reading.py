@@ -122,8 +122,8 @@ def pipeline(state: str, *, block_number: int | None, succeeded: bool | None = N
     block = "" if block_number is None else f"block {count(block_number)}"
     if state == "reverted" or (state == "final" and succeeded is False):
         return [
-            *(Step(word, tone="passed", icon="yes") for word in STATIONS[:2]),
-            Step("mined", tone="passed", icon="yes", block=block),
+            *(Step(word, tone="passed") for word in STATIONS[:2]),
+            Step("mined", tone="passed", block=block),
             Step("reverted", tone="failed", icon="no", is_now=True),
         ]
     at = STATIONS.index(state)
@@ -131,7 +131,7 @@ def pipeline(state: str, *, block_number: int | None, succeeded: bool | None = N
         Step(
             word,
             tone="done" if word == state == "final" else "passed" if index < at else "now" if index == at else "",
-            icon="yes" if index <= at and (index < at or state == "final") else "wait" if index == at else "",
+            icon="" if index != at else "yes" if state == "final" else "wait",
             is_now=index == at,
             block=block if word == "mined" and index <= at else "",
         )

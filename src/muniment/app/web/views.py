@@ -304,6 +304,7 @@ class AuditRow:
     who: str
     action: str
     resource: str
+    resource_href: str
     facts: Mapping[str, str]
     entry_hash: str
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -32,7 +33,7 @@ from muniment.app.web.forms import form_values, go_to, text_of
 from muniment.app.web.reading import AsActor, Begin, Cursor, Id, Query, shares_text
 from muniment.app.web.render import mark_of, page, reason_of_error, reasons_of, wrong
 from muniment.app.web.views import ApprovalRow, AuditRow, FormState, Preview
-from muniment.app.web.words import count
+from muniment.app.web.words import count, short, words_of
 from muniment.servicing.commands import DeclareDividend
 from muniment.servicing.model import Total
 from muniment.servicing.ports import ServicingUnit
@@ -217,7 +218,8 @@ def show_audit(request: MunimentRequest, actor: AsActor, begin: Begin, action: Q
             at=entry.recorded_at,
             who=names[entry.actor_id],
             action=entry.action,
-            resource=entry.resource,
+            resource=_resource(entry.resource),
+            resource_href=_resource_href(entry.resource),
             facts={name: show(_shown(fact)) for name, fact in entry.facts.items()},
             entry_hash=entry.entry_hash.hex(),
         )
@@ -237,6 +239,26 @@ def show_audit(request: MunimentRequest, actor: AsActor, begin: Begin, action: Q
         next_href=next_href,
         first_href=f"/audit?{urlencode(filters)}" if cursor else None,
     )
+
+
+_RESOURCE: Final = re.compile(r"([a-z_]+)[:/](.+)")
+_RESOURCE_PAGES: Final = {
+    "security": "securities",
+    "investor": "investors",
+    "approval": "approvals",
+    "dividend": "dividends",
+    "transaction": "transactions",
+}
+
+
+def _resource(text: str) -> str:
+    found = _RESOURCE.fullmatch(text)
+    return words_of(text) if found is None else f"{words_of(found[1])} {short(found[2])}"
+
+
+def _resource_href(text: str) -> str:
+    found = _RESOURCE.fullmatch(text)
+    return "" if found is None or found[1] not in _RESOURCE_PAGES else f"/{_RESOURCE_PAGES[found[1]]}/{found[2]}"
 
 
 def _verdict_view(verdict: Intact | Broken) -> dict[str, str]:

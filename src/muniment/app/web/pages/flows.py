@@ -92,7 +92,7 @@ def show_instruction(request: MunimentRequest, actor: AsActor, begin: Begin, ins
 def _steps(state: InstructionState, *, unit: ServicingUnit) -> list[Step]:
     if isinstance(state, RequestedInstruction):
         return [Step("requested", tone="now", icon="wait", is_now=True), *(Step(word) for word in ("signed", "sent", "mined", "final"))]
-    requested = Step("requested", tone="passed", icon="yes")
+    requested = Step("requested", tone="passed")
     transaction = unit.transactions.find(state.instruction.purpose)
     if transaction is not None:
         return [requested, *pipeline(transaction.state.value, block_number=transaction.block_number, succeeded=transaction.succeeded)]

@@ -41,6 +41,23 @@ ROWS_A_PAGE: Final = 50
 UUID_TEXT: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|0x[0-9a-fA-F]{40,64}")
 HASH: Final = re.compile(r"0x[0-9a-f]{64}")
 
+PURPOSES: Final = {
+    "instruments.fund": "Gas money for the organisation's account",
+    "instruments.deploy_suite": "Deploy the organisation's registry and rules",
+    "instruments.deploy_token": "Deploy a security's token",
+    "instruments.register_asset": "Register an asset",
+    "instruments.link_token": "Tie a token to its asset",
+    "instruments.mint_title": "Mint the deed of an asset",
+    "compliance.register": "Register investors' wallets",
+    "compliance.invalidate": "End an investor's eligibility",
+    "compliance.apply_rules": "Apply a security's rules",
+    "compliance.unpause": "Open a security",
+    "compliance.freeze": "Freeze or unfreeze",
+}
+"""The start of a purpose, up to its first colon, in words."""
+
+DIVIDEND_STEPS: Final = {"allowance": "allowance to the payout contract", "record": "mark of the record date"}
+
 COLUMNS: Final = """
     chain_transaction_id, purpose, sender, to_address, nonce, hash, state, block_number, gas_used, gas_limit, succeeded, revert_reason,
     signed_at, sent_at, mined_at, final_at
@@ -157,8 +174,12 @@ def _about(purpose: str, *, unit: ServicingUnit) -> tuple[str, str]:
         return f"Gas money for: {words}" if purpose.endswith(":gas") else words, f"/instructions/{instruction_id}"
     dividend_id = dividend_of_purpose(purpose)
     if dividend_id is not None:
-        what = "Dividend: allowance to the payout contract" if ":allowance-" in purpose else "Dividend: payment of a batch"
-        return what, f"/dividends/{dividend_id}"
+        # A batch's id stands in the place of these words.
+        step = DIVIDEND_STEPS.get(purpose.rpartition(":")[2].partition("-")[0], "payment of a batch")
+        return f"Dividend: {step}", f"/dividends/{dividend_id}"
+    known = PURPOSES.get(purpose.partition(":")[0])
+    if known is not None:
+        return known, ""
     plain = " ".join(UUID_TEXT.sub(" ", purpose).replace(":", " ").replace("_", " ").replace(".", ", ", 1).split()).strip(" ,")
     return plain[:1].upper() + plain[1:], ""
 
