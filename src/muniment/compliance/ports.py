@@ -98,8 +98,8 @@ class Identities(Protocol):
         """Write a registration in place of an earlier one of the same wallet."""
         ...
 
-    def find(self, address: Address) -> Registration | None:
-        """Return a wallet's registration."""
+    def find(self, address: Address, *, lock: bool = False) -> Registration | None:
+        """Return a wallet's registration; with `lock`, nobody else changes it until commit."""
         ...
 
     def of_investor(self, investor_id: InvestorId) -> Sequence[Registration]:

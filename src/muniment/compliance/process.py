@@ -41,6 +41,7 @@ BATCH_MAX = 100
 GATHER_SECONDS = 0.5
 """How long the first registration waits for others, so that a list of investors goes in few transactions."""
 
+_WANTED_OR_THERE = frozenset({RegistrationState.WANTED, RegistrationState.REGISTERED})
 _UNDER_WAY = frozenset({RegistrationState.SENT, RegistrationState.REGISTERED})
 
 
@@ -58,7 +59,8 @@ def want_investor(investor_id: InvestorId, *, units: Units) -> None:
         wanted = 0
         wallets = sorted(unit.wallets.of_investor(investor_id), key=lambda wallet: wallet.position)
         for wallet in wallets:
-            known = unit.identities.find(wallet.address)
+            # Held against the sender of batches: a wallet that it has just taken must not be wanted a second time.
+            known = unit.identities.find(wallet.address, lock=True)
             registration = Registration(
                 wallet.address,
                 investor_id,
@@ -72,7 +74,7 @@ def want_investor(investor_id: InvestorId, *, units: Units) -> None:
             if known is not None and known.state is RegistrationState.SENT:
                 # On its way: the end that is wanted now is compared with the chain's once that is final.
                 unit.identities.put(replace(known, expires_at=registration.expires_at), at=now)
-            elif known is None or known.state is not RegistrationState.REGISTERED or known.expires_at != registration.expires_at:
+            elif known is None or known.state not in _WANTED_OR_THERE or known.expires_at != registration.expires_at:
                 unit.identities.put(registration, at=now)
                 wanted += 1
         if wanted and nobody_waits:
@@ -365,6 +367,11 @@ def _settle_refused(registrations: Sequence[Registration], transaction: ChainTra
     now = unit.clock.now()
     suite = suite_of(unit)
     for each in registrations:
+        known = unit.identities.on_chain(each.address)
+        if each.state is RegistrationState.SENT and known is not None and known.is_registered:
+            # Somebody else was quicker, as a recovery into a new wallet is: its end is set like that of any wallet there.
+            unit.identities.put(replace(each, state=RegistrationState.WANTED, purpose=None), at=now)
+            continue
         if len(registrations) == 1 or each.state is RegistrationState.INVALIDATING:
             unit.identities.put(replace(each, state=RegistrationState.INVALID, purpose=None), at=now)
             continue

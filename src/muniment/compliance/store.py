@@ -158,9 +158,11 @@ class PostgresIdentities:
             .on_conflict_do_update(index_elements=["tenant_id", "address"], set_=values)
         )
 
-    def find(self, address: Address) -> Registration | None:
-        """Return a wallet's registration."""
-        return next(iter(self._select(REGISTRATION.c.address == address)), None)
+    def find(self, address: Address, *, lock: bool = False) -> Registration | None:
+        """Return a wallet's registration; with `lock`, nobody else changes it until commit."""
+        query = sa.select(REGISTRATION).where(REGISTRATION.c.address == address)
+        row = self._connection.execute(query.with_for_update() if lock else query).one_or_none()
+        return None if row is None else _registration(row)
 
     def of_investor(self, investor_id: InvestorId) -> Sequence[Registration]:
         """Return an investor's registrations, by wallet."""
