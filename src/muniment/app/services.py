@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import httpx
+import sqlalchemy as sa
 
 from muniment.infra import processes
 from muniment.infra.configuration import Configuration
@@ -30,7 +31,8 @@ from muniment.infra.processes import ProcessName
 from muniment.units.errors import MunimentError
 
 Component = Literal["database", "chain", "worker", "api"]
-ORDER: tuple[Component, ...] = ("database", "chain", "worker", "api")
+# The API before the worker: both take a while to import, and a person waits for the first page.
+ORDER: tuple[Component, ...] = ("database", "chain", "api", "worker")
 API_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 10.0
 LOG_BYTES_MAX = 50 * 1024 * 1024
@@ -138,9 +140,12 @@ def start_database(configuration: Configuration, *, progress: Progress) -> tuple
     assert configuration.owner_url is not None
     try:
         migrate(configuration.owner_url)
-    except BaseException:
+    except BaseException as error:
         if server is not None:
             server.stop()
+        if isinstance(error, sa.exc.OperationalError):
+            # The driver's own words repeat the address, which may hold a password.
+            raise Unreachable("database", detail="it does not answer, or refuses this login", retry=True) from error
         raise
     return server, configuration
 

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -143,6 +144,7 @@ class Supervisor:
         with self._only_one():
             try:
                 self._end_leftovers()
+                self._refuse_taken_port()
                 self._start_all()
                 if not self._stopping.is_set():
                     url = api_url(self.configuration)
@@ -159,7 +161,6 @@ class Supervisor:
         try:
             for component in ORDER:
                 self._start(component)
-                self._write_state()
         except KeyboardInterrupt:
             self._say("muniment", "told", "asked to stop while starting")
         finally:
@@ -184,12 +185,11 @@ class Supervisor:
                 self._worker = Child("worker", self.configuration)
                 self._worker.start()
             case "api":
-                if not self._api:
-                    self._refuse_taken_port()
                 self.configuration = with_api_port(self.configuration)
                 self._api = Child("api", self.configuration)
                 self._api.start()
                 wait_for_api(self._api, self.configuration)
+        self._write_state()
         self._say(component, "ready", f"{component}: {self._where(component)}", pid=self._pid(component))
 
     def _stop_all(self) -> None:
@@ -233,7 +233,6 @@ class Supervisor:
             watched.restart_at = time.monotonic() + wait_seconds
             self._say(component, "refused", f"{component}: {error}; trying again in {wait_seconds:g} s", deaths=watched.deaths)
             return
-        self._write_state()
         if before != (self.configuration.database_url, self.configuration.chain_rpc_url):
             # The address could not be kept (somebody took the port meanwhile), and these two know only the old one.
             for child in (self._worker, self._api):
@@ -287,8 +286,6 @@ class Supervisor:
                 end(leftover, patience=[(signal.SIGTERM, 5)])
 
     def _refuse_taken_port(self) -> None:
-        import socket
-
         if self.configuration.api_port:
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
