@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An issuer with a security on a real node, its investors, and what an agent may do: builders for the tests of compliance. Holds no test."""
+"""An issuer with a security on a real node, its investors, and what an agent may do. Holds no test."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
 
+from eth_account import Account
+
 from muniment.access.model import Actor
-from muniment.compliance.commands import SetRules, check_transfer, open_security as order_opening, set_rules
+from muniment.compliance.commands import SetRules, check_transfer, set_rules
+from muniment.compliance.commands import open_security as order_opening
 from muniment.compliance.model.rules import Rule
 from muniment.compliance.process import open_security, register_investors, want_investor
 from muniment.infra.evm import contract_artifacts
 from muniment.instruments.commands import DraftSecurity, TokeniseAsset, draft_security, tokenise_asset
+from muniment.instruments.model.securities import tokenised
 from muniment.instruments.process import deploy_security
 from muniment.parties.commands import onboard_investor, verify_investor
 from muniment.units.decisions import Decision
@@ -34,7 +38,7 @@ class Market:
         self.security_id: SecurityId = drafted.terms.security_id
         stage.run(lambda: deploy_security(self.security_id, units=self.units, platform=stage.platform))
         with self.units() as unit:
-            self.token = Address(unit.securities.get(self.security_id).token_address)
+            self.token = tokenised(unit.securities.get(self.security_id), step="a test").token_address
             suite = unit.suites.suite()
             assert suite is not None
             self.suite = suite
@@ -51,8 +55,6 @@ class Market:
 
     def an_investor(self, country: str = "GB", **fields: str) -> tuple[InvestorId, Address]:
         """Onboard and verify a fictitious investor with a wallet of its own."""
-        from eth_account import Account
-
         reference = f"INV-{secrets.token_hex(4)}"
         row = {
             "external_reference": reference,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -25,12 +25,12 @@ from muniment.infra.evm import contract_artifacts
 from muniment.infra.evm.contract_artifacts import DecodedLog
 from muniment.units.decisions import Decision, Refused
 from muniment.units.ids import Address
-from tests.contracts.chain import ZERO, Reverted
-from tests.contracts.conftest import _first_world, _whole_chain, compiled
+from tests.contracts.chain import ZERO, Done, Reverted
+from tests.contracts.conftest import compiled, shared_chain, shared_world
 from tests.contracts.world import World
 
 # Fixtures are found by their names in this module.
-__all__ = ["_first_world", "_whole_chain", "compiled"]
+__all__ = ["compiled", "shared_chain", "shared_world"]
 
 COUNTRIES = {276: "DE", 250: "FR", 840: "US", 826: "GB"}
 WALLETS = [f"wallet {number}" for number in range(9)]
@@ -113,9 +113,18 @@ class Book:
             case _:
                 pass
 
-    def _identity(self, wallet: str, index: int, kind: IdentityEventKind, **rest: int | Address) -> None:
+    def _identity(
+        self,
+        wallet: str,
+        index: int,
+        kind: IdentityEventKind,
+        *,
+        identity: Address | None = None,
+        country: int | None = None,
+        verified_until: int | None = None,
+    ) -> None:
         place = (self.place, index, Address(ZERO), Address(wallet), kind, f"transaction {self.place}")
-        self.identity_events[wallet].append(IdentityEvent(*place, **rest))  # pyrefly: ignore  fields of two types
+        self.identity_events[wallet].append(IdentityEvent(*place, identity, country, verified_until))
 
 
 class History:
@@ -218,14 +227,14 @@ class History:
         self.world.set_rules(maximum_balance=terms.maximum_balance, supply_cap=terms.supply_cap, holder_cap=terms.holder_cap)
         self.world.set_countries(terms.country_mode, list(terms.countries))
 
-    def foretold(self, sender: str | None, receiver: str, amount: int, act: object) -> None:
+    def foretold(self, sender: str | None, receiver: str, amount: int, act: Callable[[], Done]) -> None:
         expected = not isinstance(self.off_chain(sender, receiver, amount), Refused)
         assert self.attempt(act) == expected
         self.predicted_acts += 1
 
-    def attempt(self, act: object) -> bool:
+    def attempt(self, act: Callable[[], Done]) -> bool:
         try:
-            done = act()  # pyrefly: ignore  a call without arguments
+            done = act()
         except Reverted:
             return False
         self.book.take(done.logs, countries=self.countries)
@@ -253,13 +262,13 @@ class History:
 
 
 @pytest.mark.slow
-def test_off_chain_and_chain_give_the_same_first_reason_for_every_question(_first_world: World) -> None:
+def test_off_chain_and_chain_give_the_same_first_reason_for_every_question(shared_world: World) -> None:
     asked = 0
     seen: defaultdict[str | None, int] = defaultdict(int)
     predicted_acts = 0
     for seed in range(HISTORIES):
-        with _first_world.chain.undone():
-            history = History(_first_world, seed)
+        with shared_world.chain.undone():
+            history = History(shared_world, seed)
             for _ in range(STEPS):
                 history.act()
                 for question in history.questions():

@@ -15,19 +15,20 @@ from muniment.compliance.commands import (
     ask_transfer,
     find_rules_drift,
     freeze,
-    open_security as order_opening,
     set_rules,
     unfreeze,
     view_rules,
 )
+from muniment.compliance.commands import (
+    open_security as order_opening,
+)
 from muniment.compliance.errors import FreezeInvalid, RulesInThePast, RulesInvalid, RulesNotSet
-from muniment.compliance.model.rules import CountryAllowed, CountryBlocked, HolderCap, MaximumBalancePerInvestor, SupplyCap
-from muniment.compliance.ports import RegistrationState
+from muniment.compliance.model.rules import CountryAllowed, CountryBlocked, HolderCap, MaximumBalancePerInvestor, Rule, SupplyCap
+from muniment.compliance.ports import Freeze, RegistrationState
 from muniment.compliance.process import (
     apply_rules,
     end_investor,
     invalidate_investor,
-    open_security,
     register_investors,
     settle_freeze,
     want_investor,
@@ -123,10 +124,10 @@ def test_a_security_without_rules_does_not_open(market: Market) -> None:
         ((HolderCap("a", "", 5),), "rules[0].citation"),
     ],
 )
-def test_rules_that_cannot_be_are_refused_with_their_place(market_without_chain: Market, rules: tuple[object, ...], field: str) -> None:
+def test_rules_that_cannot_be_are_refused_with_their_place(market_without_chain: Market, rules: tuple[Rule, ...], field: str) -> None:
     market = market_without_chain
     with market.units() as unit, pytest.raises(RulesInvalid) as refused:
-        set_rules(market.owner, SetRules(market.security_id, rules), unit=unit)  # pyrefly: ignore  a tuple of any rules
+        set_rules(market.owner, SetRules(market.security_id, rules), unit=unit)
     assert refused.value.place is not None and refused.value.place.field == field
     with market.units() as unit:
         assert unit.rule_sets.all(market.security_id) == []
@@ -227,8 +228,8 @@ def test_a_freeze_binds_on_the_chain_and_is_lifted_again(market: Market) -> None
     market.registered(holder_id, other_id)
     market.act("mint", holder, 50)
 
-    def settle(order: object) -> None:
-        market.stage.run(lambda: settle_freeze(order.freeze_id, units=market.units))  # pyrefly: ignore  a freeze
+    def settle(order: Freeze) -> None:
+        market.stage.run(lambda: settle_freeze(order.freeze_id, units=market.units))
 
     with market.units() as unit:
         order = freeze(market.owner, OrderFreeze(market.security_id, holder, "Court order 1 of 2026"), unit=unit)

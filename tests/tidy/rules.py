@@ -70,7 +70,7 @@ CATCHES_EVERYTHING: dict[str, str] = {
 
 # Where a model may know `float`, and why.
 KNOWS_FLOAT: dict[str, str] = {
-    "src/muniment/instruments/model/ocf.py": "RFC 8785 spells a JSON number as an IEEE double; amounts of OCF are strings",
+    "src/muniment/instruments/model/json_text.py": "RFC 8785 spells a JSON number as an IEEE double; amounts of OCF are strings",
 }
 
 # Where the machine's clock may be read, and why.

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -42,6 +41,7 @@ from muniment.instruments.model.assets import (
     parse_body,
     print_of,
 )
+from muniment.instruments.model.json_text import NotJson, read_json
 from muniment.instruments.model.ocf import OCF_VERSION, Defect, Issuer, OcfPackage, StockClass, read_package, typed, write_package
 from muniment.instruments.model.ocf_archive import FILE_BYTES_MAX, FILES_MAX, PACKAGE_BYTES_MAX, unpack
 from muniment.instruments.model.securities import (
@@ -290,6 +290,21 @@ def view_asset(actor: Actor, asset_record_id: AssetRecordId, *, unit: Instrument
     return unit.assets.get(asset_record_id)
 
 
+def find_asset(actor: Actor, asset_id: AssetId, *, unit: InstrumentsUnit) -> StoredAsset:
+    """Return the record with that content for reading, or refuse with `instruments.asset_not_found`."""
+    authorize(actor, Action.INSTRUMENTS_VIEW, tenant_id=unit.tenant_id)
+    found = unit.assets.find(asset_id)
+    if found is None:
+        raise AssetNotFound(asset_id=asset_id)
+    return found
+
+
+def view_verification(actor: Actor, asset_id: AssetId, *, unit: InstrumentsUnit) -> AssetVerification:
+    """Return what `verify_asset` finds to somebody who may read the asset."""
+    authorize(actor, Action.INSTRUMENTS_VIEW, tenant_id=unit.tenant_id)
+    return verify_asset(asset_id, unit=unit)
+
+
 def view_assets(actor: Actor, *, unit: InstrumentsUnit, limit: int = 50, after: AssetRecordId | None = None) -> Sequence[StoredAsset]:
     """Return records for reading, newest first, at most `PAGE_MAX`."""
     authorize(actor, Action.INSTRUMENTS_VIEW, tenant_id=unit.tenant_id)
@@ -370,13 +385,9 @@ def json_object(content: bytes, *, file: str) -> dict[str, Any]:
     if len(content) > FILE_BYTES_MAX:
         raise RecordInvalid(problem=f"at most {FILE_BYTES_MAX} bytes", place=Place(file=file))
     try:
-        value = json.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise RecordInvalid(problem="the file is not UTF-8", place=Place(file=file)) from None
-    except json.JSONDecodeError as error:
-        raise RecordInvalid(problem=f"the file is no JSON: {error.msg}", place=Place(file=file, line=error.lineno)) from None
-    except (RecursionError, ValueError):
-        raise RecordInvalid(problem="the file is no JSON that can be read", place=Place(file=file)) from None
+        value = read_json(content)
+    except NotJson as flaw:
+        raise RecordInvalid(problem=flaw.problem, place=Place(file=file, line=flaw.line)) from None
     if not isinstance(value, dict):
         raise RecordInvalid(problem="one JSON object is needed", place=Place(file=file))
     return value

@@ -6,21 +6,20 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import math
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 
 from muniment.instruments.errors import PackageTooLarge, PackageUnreadable
+from muniment.instruments.model.json_text import NESTING_MAX, NotJson, read_json
 from muniment.instruments.model.ocf_fields import Flaw, date, flaws_of_object, is_known_type, is_only_a_warning
 from muniment.units.errors import Place
 
 OCF_VERSION = "1.2.0"
 OBJECTS_MAX = 100_000
-NESTING_MAX = 64
 
 Severity: TypeAlias = Literal["refused", "warning", "not_applied"]
 """refused: the object is not taken. warning: taken as it is. not_applied: taken, but the replay could not use it."""
@@ -364,21 +363,14 @@ class _Reading:
     def json_object(self, path: str, content: bytes) -> dict[str, Any] | None:
         """Return the JSON object in a file; None, with the defect noted, where there is none."""
         try:
-            value = json.loads(
-                content.decode("utf-8-sig"), object_pairs_hook=_no_repeats, parse_constant=_no_constants, parse_float=_finite
-            )
-        except UnicodeDecodeError:
-            self.refuse("ocf.not_utf8", "the file is not UTF-8", file=path)
-        except json.JSONDecodeError as error:
-            self.refuse("ocf.not_json", f"the file is no JSON: {error.msg} at line {error.lineno}", file=path)
-        except RecursionError:
-            self.refuse("ocf.too_deep", "the file nests too deeply", file=path)
-        except ValueError as error:
-            self.refuse("ocf.not_json", f"the file is no JSON: {error}", file=path)
-        else:
-            if isinstance(value, dict):
-                return value
-            self.refuse("ocf.wrong_type", "the file must hold one JSON object", file=path)
+            value = read_json(content)
+        except NotJson as flaw:
+            where = "" if flaw.line is None else f" at line {flaw.line}"
+            self.refuse(f"ocf.{flaw.code}", f"{flaw.problem}{where}", file=path)
+            return None
+        if isinstance(value, dict):
+            return value
+        self.refuse("ocf.wrong_type", "the file must hold one JSON object", file=path)
         return None
 
     def objects_of(self, path: str, content: bytes, kind: FileKind) -> Iterator[OcfObject]:
@@ -510,24 +502,6 @@ def _unstorable(value: Any, path: str, depth: int = 0) -> Iterator[Flaw]:
             yield from _unstorable(part, f"{path}[{index}]", depth + 1)
     elif isinstance(value, str) and any(character == "\0" or 0xD800 <= ord(character) <= 0xDFFF for character in value):
         yield Flaw(path, "ocf.not_text", "a text without NUL and lone surrogates is needed")
-
-
-def _no_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a field stands twice in one object")
-    return value
-
-
-def _no_constants(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise ValueError("a number is beyond what JSON readers agree on")
-    return number
 
 
 def _spelled(value: Any) -> bytes:

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The REST face of compliance under /v1: rules, transfer checks, opening, freezes. Shapes and routes; commands decide."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Annotated, Any, Final, TypeAlias
+
+import msgspec
+from litestar import Request, Response, get, post, put
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, HeaderParameter, JSONBody, SkipValidation
+
+from muniment.access.commands import idempotently
+from muniment.access.model import Actor
+from muniment.access.ports import Answer
+from muniment.compliance import commands
+from muniment.compliance.errors import RulesInvalid
+from muniment.compliance.model.rules import RULES_MAX, MaximumBalancePerInvestor, Rule, RuleSet, SupplyCap, rule_as_json, rule_from_json
+from muniment.compliance.ports import ComplianceUnit, Freeze
+from muniment.instruments.commands import view_security
+from muniment.instruments.model.securities import Security
+from muniment.parties.model import parse_address
+from muniment.units.errors import Place
+from muniment.units.ids import SecurityId, TenantId, parse_id
+from muniment.units.instants import parse_instant
+from muniment.units.money import parse_decimal
+from muniment.units.shares import format_shares, parse_shares
+
+SHARE_LIMITS: Final = (MaximumBalancePerInvestor.kind, SupplyCap.kind)
+"""The kinds of rules whose limit is a number of shares: base units inside, a decimal text outside."""
+
+AsActor: TypeAlias = SkipValidation[NamedDependency[Actor]]
+Begin: TypeAlias = SkipValidation[NamedDependency[Callable[[TenantId], AbstractContextManager[ComplianceUnit]]]]
+Id: TypeAlias = FromPath[str]
+IdempotencyKey: TypeAlias = Annotated[
+    str | None, HeaderParameter(name="Idempotency-Key", description="The same key with the same request gives the same answer.")
+]
+ComplianceRequest: TypeAlias = Request[Any, Any, Any]
+Cell: TypeAlias = Annotated[str, msgspec.Meta(max_length=1000)]
+
+
+class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A shape on the wire: no field that we do not know."""
+
+
+class NewRulesBody(_Wire, frozen=True, kw_only=True):
+    """All rules of a security, in place of the present ones; `effective_at` in RFC 3339, none for at once.
+
+    A rule has `kind` (country_allowed, country_blocked, maximum_balance, supply_cap, holder_cap), `rule_id`, `citation`, and
+    `countries`, `shares` (a decimal text) or `holders`.
+    """
+
+    rules: Annotated[list[dict[str, Any]], msgspec.Meta(max_length=RULES_MAX)]
+    effective_at: Cell | None = None
+
+
+class RuleSetBody(_Wire, frozen=True, kw_only=True):
+    """One version of a security's rules; `applied_at` is when the chain was seen to enforce it."""
+
+    version: int
+    effective_at: dt.datetime
+    applied_at: dt.datetime | None
+    rules: list[dict[str, Any]]
+
+
+class RulesBody(_Wire, frozen=True, kw_only=True):
+    """Every version of a security's rules, oldest first."""
+
+    security_id: str
+    versions: list[RuleSetBody]
+
+
+class TransferQuestionBody(_Wire, frozen=True, kw_only=True):
+    """A transfer that is thought of; without `from` an issue. `shares` as a decimal text."""
+
+    to: Cell
+    shares: Cell
+    from_: Cell | None = msgspec.field(default=None, name="from")
+
+
+class ReasonBody(_Wire, frozen=True, kw_only=True):
+    """Why not: code, sentence, the rule and where it is written, the values compared, and what would cure it."""
+
+    code: str
+    message: str
+    rule: str | None
+    citation: str | None
+    facts: dict[str, Any]
+    cure: str | None
+
+
+class DecisionBody(_Wire, frozen=True, kw_only=True):
+    """The answer; every reason, the one that the chain would name first."""
+
+    allowed: bool
+    reasons: list[ReasonBody]
+
+
+class OpeningBody(_Wire, frozen=True, kw_only=True):
+    """A security that is being opened."""
+
+    security_id: str
+    state: str
+
+
+class NewFreezeBody(_Wire, frozen=True, kw_only=True):
+    """A freeze, or with `lift` its lifting, of a wallet or (with `shares`) of some of its shares; the reason goes to the file."""
+
+    address: Cell
+    reason: Cell
+    shares: Cell | None = None
+    lift: bool = False
+
+
+class FreezeBody(_Wire, frozen=True, kw_only=True):
+    """An order to freeze or unfreeze; `state` is sent, done or failed."""
+
+    freeze_id: str
+    address: str
+    action: str
+    shares: str | None
+    reason: str
+    state: str
+    failure: str | None
+    ordered_at: dt.datetime
+    settled_at: dt.datetime | None
+
+
+@get("/v1/securities/{security_id:str}/rules", sync_to_thread=True, tags=["Compliance"], summary="A security's rules")
+def get_rules(actor: AsActor, security_id: Id, begin: Begin) -> RulesBody:
+    """Return every version of a security's rules."""
+    with begin(actor.tenant_id) as unit:
+        security = view_security(actor, _security_id(security_id), unit=unit)
+        versions = commands.view_rules(actor, security.terms.security_id, unit=unit)
+    return RulesBody(security_id=security_id, versions=[_rule_set(version, security) for version in versions])
+
+
+@put("/v1/securities/{security_id:str}/rules", sync_to_thread=True, tags=["Compliance"], summary="Set a security's rules")
+def put_rules(actor: AsActor, security_id: Id, data: JSONBody[NewRulesBody], begin: Begin) -> RuleSetBody:
+    """Replace all rules by a new version; the chain follows when it takes effect."""
+    effective_at = None if data.effective_at is None else parse_instant(data.effective_at, field="effective_at")
+    with begin(actor.tenant_id) as unit:
+        security = view_security(actor, _security_id(security_id), unit=unit)
+        rules = tuple(_rule(body, f"rules[{index}]", security) for index, body in enumerate(data.rules))
+        asked = commands.SetRules(security.terms.security_id, rules, effective_at)
+        return _rule_set(commands.set_rules(actor, asked, unit=unit), security)
+
+
+@post(
+    "/v1/securities/{security_id:str}/transfer-checks",
+    sync_to_thread=True,
+    tags=["Compliance"],
+    summary="Ask whether a transfer is allowed",
+    status_code=200,
+)
+def post_transfer_check(actor: AsActor, security_id: Id, data: JSONBody[TransferQuestionBody], begin: Begin) -> DecisionBody:
+    """Return the answer with every reason; nothing is sent."""
+    sender = None if data.from_ is None else parse_address(data.from_, field="from")
+    receiver = parse_address(data.to, field="to")
+    with begin(actor.tenant_id) as unit:
+        security = view_security(actor, _security_id(security_id), unit=unit)
+        shares = parse_shares(data.shares, decimals=security.terms.decimals)
+        decision = commands.ask_transfer(
+            actor, security.terms.security_id, from_wallet=sender, to_wallet=receiver, shares=shares, unit=unit
+        )
+    return msgspec.convert(decision.as_json(), DecisionBody)
+
+
+@post("/v1/securities/{security_id:str}/opening", sync_to_thread=True, tags=["Compliance"], summary="Open a security", status_code=202)
+def post_opening(actor: AsActor, security_id: Id, begin: Begin) -> OpeningBody:
+    """Have a deployed security opened: its rules on the chain, its transfers running."""
+    with begin(actor.tenant_id) as unit:
+        security = commands.open_security(actor, _security_id(security_id), unit=unit)
+    return OpeningBody(security_id=security_id, state=security.state)
+
+
+@get("/v1/securities/{security_id:str}/freezes", sync_to_thread=True, tags=["Compliance"], summary="A security's freezes")
+def get_freezes(actor: AsActor, security_id: Id, begin: Begin) -> list[FreezeBody]:
+    """Return freezes and their liftings, newest first."""
+    with begin(actor.tenant_id) as unit:
+        security = view_security(actor, _security_id(security_id), unit=unit)
+        freezes = commands.view_freezes(actor, security.terms.security_id, unit=unit)
+    return [_freeze(each, security) for each in freezes]
+
+
+@post("/v1/securities/{security_id:str}/freezes", sync_to_thread=True, tags=["Compliance"], summary="Freeze or unfreeze", status_code=202)
+def post_freeze(
+    request: ComplianceRequest,
+    actor: AsActor,
+    security_id: Id,
+    data: JSONBody[NewFreezeBody],
+    begin: Begin,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[FreezeBody]:
+    """Order a freeze of a wallet or of some of its shares, or its lifting; look at the freezes to see when it is final."""
+    address = parse_address(data.address)
+    with begin(actor.tenant_id) as unit:
+        security = view_security(actor, _security_id(security_id), unit=unit)
+        shares = None if data.shares is None else parse_shares(data.shares, decimals=security.terms.decimals)
+        order = commands.OrderFreeze(security.terms.security_id, address, data.reason, shares)
+
+        def run() -> Answer:
+            done = commands.unfreeze(actor, order, unit=unit) if data.lift else commands.freeze(actor, order, unit=unit)
+            return Answer(status=202, body=msgspec.to_builtins(_freeze(done, security)))
+
+        asked = {"method": request.method, "path": request.url.path, "body": msgspec.to_builtins(data)}
+        answer = idempotently(actor, idempotency_key, asked, run, unit=unit)
+    return Response(msgspec.convert(answer.body, FreezeBody), status_code=answer.status)
+
+
+ROUTES: Sequence[HTTPRouteHandler] = [
+    get_rules,
+    put_rules,
+    post_transfer_check,
+    post_opening,
+    get_freezes,
+    post_freeze,
+]
+
+
+def _security_id(text: str) -> SecurityId:
+    return SecurityId(parse_id(text, field="security_id"))
+
+
+def _rule(body: Mapping[str, Any], field: str, security: Security) -> Rule:
+    if body.get("kind") in SHARE_LIMITS:
+        shares = body.get("shares")
+        if not isinstance(shares, str):
+            raise RulesInvalid(problem="shares are a decimal text", place=Place(field=f"{field}.shares"))
+        units = parse_decimal(shares, decimals_max=security.terms.decimals, unit="the security", field=f"{field}.shares")
+        if units <= 0:
+            raise RulesInvalid(problem="a limit is more than zero", place=Place(field=f"{field}.shares"))
+        body = {**body, "shares": units}
+    return rule_from_json(body, field=field)
+
+
+def _rule_set(rule_set: RuleSet, security: Security) -> RuleSetBody:
+    rules = [rule_as_json(rule) for rule in rule_set.rules]
+    for rule in rules:
+        if rule["kind"] in SHARE_LIMITS:
+            rule["shares"] = format_shares(int(rule["shares"]), decimals=security.terms.decimals)
+    return RuleSetBody(version=rule_set.version, effective_at=rule_set.effective_at, applied_at=rule_set.applied_at, rules=rules)
+
+
+def _freeze(freeze: Freeze, security: Security) -> FreezeBody:
+    return FreezeBody(
+        freeze_id=str(freeze.freeze_id),
+        address=freeze.address,
+        action=freeze.action.value,
+        shares=None if freeze.shares is None else format_shares(freeze.shares, decimals=security.terms.decimals),
+        reason=freeze.reason,
+        state=freeze.state,
+        failure=freeze.failure,
+        ordered_at=freeze.ordered_at,
+        settled_at=freeze.settled_at,
+    )
