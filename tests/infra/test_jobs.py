@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -202,6 +203,25 @@ def test_an_outage_is_retried_and_any_other_exception_keeps_the_job_as_failed(da
         with database.worker_transaction() as connection:
             assert retry_job(connection, failed["test.bug"].job_id)
         wait_until(lambda: tries.count("bug") == 2)
+
+
+def test_a_job_that_loses_its_database_connection_runs_again(database: Database) -> None:
+    tries: list[int] = []
+
+    def lose(job: RunningJob) -> Done:
+        tries.append(job.attempts)
+        with database.worker_transaction() as connection:
+            if len(tries) == 1:
+                own = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+                with psycopg.connect(database.url, autocommit=True) as other:
+                    other.execute("SELECT pg_terminate_backend(%s)", [own])
+            connection.execute(sa.text("SELECT 1"))
+        return Done()
+
+    defer(database, "test.lose")
+    with running(database, {"test.lose": lose}):
+        wait_until(lambda: count(database) == 0)
+    assert len(tries) == 2
 
 
 def test_jobs_of_one_lock_run_one_after_the_other_in_order(database: Database) -> None:

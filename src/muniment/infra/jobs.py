@@ -165,14 +165,17 @@ def wake(connection: sa.Connection, *, tenant_id: TenantId | None, purpose: str)
     """
     rows = connection.execute(
         sa.text(
-            "UPDATE procrastinate.procrastinate_jobs"
-            " SET scheduled_at = CASE status WHEN 'todo' THEN now() ELSE scheduled_at END,"
-            "     args = CASE status WHEN 'doing' THEN args || CAST(:woken AS jsonb) ELSE args END"
+            # Locked in one order, because a sender and a dispatcher may wake the same processes at once.
+            "WITH due AS (SELECT id FROM procrastinate.procrastinate_jobs"
             " WHERE (args ->> 'tenant_id' IS NOT DISTINCT FROM CAST(:tenant_id AS text)"
             "        OR (CAST(:tenant_id AS text) IS NULL AND coalesce(args #>> '{_waiting,purpose}', '-') <> ''))"
             "   AND (status = 'doing' OR (status = 'todo' AND args ? '_waiting' AND scheduled_at > now()"
             "        AND starts_with(:purpose, args #>> '{_waiting,purpose}')))"
-            " RETURNING id, status"
+            " ORDER BY id FOR UPDATE)"
+            " UPDATE procrastinate.procrastinate_jobs AS job"
+            " SET scheduled_at = CASE job.status WHEN 'todo' THEN now() ELSE job.scheduled_at END,"
+            "     args = CASE job.status WHEN 'doing' THEN job.args || CAST(:woken AS jsonb) ELSE job.args END"
+            " FROM due WHERE job.id = due.id RETURNING job.id, job.status"
         ),
         {"woken": json.dumps({_WOKEN: True}), "tenant_id": None if tenant_id is None else str(tenant_id), "purpose": purpose},
     ).all()

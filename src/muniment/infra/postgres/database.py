@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 import sqlalchemy as sa
 
 from muniment.infra.outages import Unreachable
@@ -70,11 +71,18 @@ class Database:
             connection = self._engine.connect()
         except (sa.exc.OperationalError, sa.exc.TimeoutError) as error:
             raise Unreachable("database", detail=type(error).__name__, retry=True) from error
-        with connection, connection.begin():
-            connection.exec_driver_sql(f"SET LOCAL ROLE {role}")
-            for name, setting in settings.items():
-                connection.execute(sa.text("SELECT set_config(:name, :setting, true)"), {"name": name, "setting": setting})
-            yield connection
+        try:
+            with connection, connection.begin():
+                connection.exec_driver_sql(f"SET LOCAL ROLE {role}")
+                for name, setting in settings.items():
+                    connection.execute(sa.text("SELECT set_config(:name, :setting, true)"), {"name": name, "setting": setting})
+                yield connection
+        except (sa.exc.DBAPIError, psycopg.OperationalError) as error:
+            # PostgreSQL's "operational" errors are lost connections, shutdowns, full disks, deadlocks: the same transaction, done again,
+            # may well pass. Everything else is a refusal of the database and somebody's bug.
+            if isinstance(error, sa.exc.DBAPIError) and not (isinstance(error, sa.exc.OperationalError) or error.connection_invalidated):
+                raise
+            raise Unreachable("database", detail=type(error).__name__, retry=True) from error
 
 
 def sqlalchemy_url(url: str) -> sa.URL:
