@@ -24,7 +24,7 @@ from muniment.app.approvals import execute_approved
 from muniment.app.books import open_units
 from muniment.app.cli import JsonOption
 from muniment.app.demo_report import JsonReport, Report, Step, console_report
-from muniment.app.platform import give_test_money, needs_platform
+from muniment.app.platform import TestMoney, give_test_money, needs_platform
 from muniment.app.reconciliation import reconcile
 from muniment.app.wiring import Units
 from muniment.compliance import commands as compliance
@@ -33,7 +33,7 @@ from muniment.infra.configuration import ensure_secret, read_configuration
 from muniment.infra.evm.sender import TransactionState
 from muniment.infra.jobs import failed_jobs
 from muniment.instruments import commands as instruments
-from muniment.instruments.model.securities import DeployedSecurity, OpenSecurity
+from muniment.instruments.model.securities import OpenSecurity
 from muniment.parties import commands as parties
 from muniment.parties.model import Investor, Verified, Wallet
 from muniment.register import commands as register
@@ -75,6 +75,8 @@ AGENT_EMAIL = "agent@muniment.example"
 MOTORS_NAME = "Halden Motor Leasing (fictitious)"
 DIVIDEND_PER_SHARE = Decimal("0.37")
 CURRENCY = "USD"
+PURSE = "1000000.00"
+PASSWORD_CHARACTERS = 20
 RECORD_DATE_AHEAD = dt.timedelta(seconds=1)
 
 AnswerT = TypeVar("AnswerT")
@@ -95,7 +97,7 @@ def demo(*, as_json: JsonOption = False) -> None:
     report = JsonReport() if as_json else console_report()
     with open_units(progress=report.waiting) as units:
         password = ensure_secret(configuration, "demo_password")
-        passed = Demonstration(units, report, password=password, log_file=configuration.log_file).run()
+        passed = Demonstration(units, report, password=password[:PASSWORD_CHARACTERS], log_file=configuration.log_file).run()
     report.finish(passed=passed)
     if not passed:
         raise typer.Exit(1)
@@ -116,11 +118,13 @@ class Story:
     """What the steps hand on to each other."""
 
     investors: dict[str, Investor] = field(default_factory=dict)
-    wallets: dict[InvestorId, list[Wallet]] = field(default_factory=dict)
+    wallets: dict[InvestorId, Sequence[Wallet]] = field(default_factory=dict)
+    replacement: Wallet = field(init=False)
+    gift: TestMoney = field(init=False)
 
     def wallet(self, reference: str) -> Address:
-        """Return the newest wallet of an investor by external reference."""
-        return self.wallets[self.investors[reference].investor_id][-1].address
+        """Return the wallet of an investor by external reference."""
+        return self.wallets[self.investors[reference].investor_id][0].address
 
 
 class Demonstration:
@@ -132,20 +136,24 @@ class Demonstration:
         self._password = password
         self._log_file = log_file
         self._clock = units.backend.clock
+        self._began_at = self._clock.now()
+        self._shown: set[UUID] = set()
         self._data = examples.folder()
 
     def run(self) -> bool:
         """Run every step; return whether every check at the end came out equal."""
         self._open_platform()
         motors, company = self._found_organisations()
+        # Independent work goes to the chain side by side; each is shown when its turn comes.
+        tokenised = self._begin_company(company)
         asset_id = self._tokenise_vehicle(motors)
-        security_id = self._tokenise_company(company)
         story = self._onboard(company)
+        security_id = self._tokenise_company(company, tokenised)
         self._issue(company, security_id, story)
         self._transfer(company, security_id, story)
         self._freeze(company, security_id, story)
         self._recover(company, security_id, story)
-        dividend_id = self._pay_dividend(company, security_id)
+        dividend_id = self._pay_dividend(company, security_id, story)
         self._show_cap_table(company, security_id, story)
         return self._verify(motors, company, asset_id, security_id, dividend_id)
 
@@ -206,48 +214,50 @@ class Demonstration:
             step.say(f"deed minted to the owner's wallet {keeper}")
             return vehicle.asset_id
 
-    def _tokenise_company(self, desk: Desk) -> SecurityId:
-        with self._step("Tokenise a company from its Open Cap Table package", tenant_id=desk.tenant_id) as step:
-            files = instruments.files_of_folder(self._data / "ocf")
-            with self._units.begin(desk.tenant_id) as unit:
-                company = instruments.tokenise_company(desk.owner, instruments.TokeniseCompany(files), unit=unit)
-                security_id = next(iter(company.securities.values()))
-                terms = unit.securities.get(security_id).terms
-                compliance.set_rules(
-                    desk.owner,
-                    compliance.SetRules(
-                        security_id,
-                        (
-                            CountryBlocked("issuer.countries", "Offering memorandum, section 3", BLOCKED_COUNTRIES),
-                            MaximumBalancePerInvestor("issuer.maximum", "Charter, article 8", MAXIMUM_SHARES * 10**terms.decimals),
-                            SupplyCap("issuer.supply", "Charter, article 4", SUPPLY_SHARES * 10**terms.decimals),
-                            HolderCap("us.exchange_act.12g", "15 U.S.C. § 78l(g)(1)(A)", HOLDERS_MAX),
-                        ),
-                    ),
-                    unit=unit,
-                )
-                instruments.deploy_security(desk.owner, security_id, unit=unit)
-                compliance.open_security(desk.agent, security_id, unit=unit)
+    def _begin_company(self, desk: Desk) -> instruments.TokenisedCompany:
+        """Record the company, set the rules of its first class, and have its token deployed and opened."""
+        files = instruments.files_of_folder(self._data / "ocf")
+        with self._units.begin(desk.tenant_id) as unit:
+            company = instruments.tokenise_company(desk.owner, instruments.TokeniseCompany(files), unit=unit)
+            security_id = next(iter(company.securities.values()))
+            scale = 10 ** unit.securities.get(security_id).terms.decimals
+            rules = (
+                CountryBlocked("issuer.countries", "Offering memorandum, section 3", BLOCKED_COUNTRIES),
+                MaximumBalancePerInvestor("issuer.maximum", "Charter, article 8", MAXIMUM_SHARES * scale),
+                SupplyCap("issuer.supply", "Charter, article 4", SUPPLY_SHARES * scale),
+                HolderCap("us.exchange_act.12g", "15 U.S.C. § 78l(g)(1)(A)", HOLDERS_MAX),
+            )
+            compliance.set_rules(desk.owner, compliance.SetRules(security_id, rules), unit=unit)
+            instruments.deploy_security(desk.owner, security_id, unit=unit)
+            compliance.open_security(desk.agent, security_id, unit=unit)
+        return company
+
+    def _tokenise_company(self, desk: Desk, company: instruments.TokenisedCompany) -> SecurityId:
+        title = "Tokenise a company from its Open Cap Table package"
+        with self._step(title, tenant_id=desk.tenant_id, purposes=("instruments.", "compliance.apply", "compliance.unpause")) as step:
+            security_id = next(iter(company.securities.values()))
             step.say(f"{company.title}: {len(company.securities)} classes, {len(company.defects)} defects; asset id {company.asset_id}")
 
             def opened() -> bool:
                 with self._units.begin(desk.tenant_id) as unit:
-                    return isinstance(unit.securities.get(security_id), OpenSecurity)
+                    return isinstance(unit.securities.get(security_id), OpenSecurity) and not unit.register.is_paused(security_id)
 
             self._wait("the token's opening", opened)
             with self._units.begin(desk.tenant_id) as unit:
                 security = unit.securities.get(security_id)
-                assert isinstance(security, (DeployedSecurity, OpenSecurity)), "it was waited for"
-                step.say(
-                    f"{security.terms.name} ({security.terms.symbol}) at {security.token_address}, open",
-                    security_id=str(security_id),
-                    symbol=security.terms.symbol,
-                )
-                step.say(f"rules: no receivers in {' or '.join(BLOCKED_COUNTRIES)}; at most {MAXIMUM_SHARES:,} shares an investor")
+            assert isinstance(security, OpenSecurity), "it was waited for"
+            step.say(
+                f"{security.terms.name} ({security.terms.symbol}) at {security.token_address}, open",
+                security_id=str(security_id),
+                symbol=security.terms.symbol,
+            )
+            step.say(f"rules: no receivers in {' or '.join(BLOCKED_COUNTRIES)}; at most {MAXIMUM_SHARES:,} shares an investor")
             return security_id
 
     def _onboard(self, desk: Desk) -> Story:
-        with self._step("Onboard 50 fictitious investors from a CSV file", tenant_id=desk.tenant_id) as step:
+        with self._step(
+            "Onboard 50 fictitious investors from a CSV file", tenant_id=desk.tenant_id, purposes=("compliance.register",)
+        ) as step:
             story = Story()
             with (self._data / "investors.csv").open("rb") as file, self._units.begin(desk.tenant_id) as unit:
                 onboarding = parties.onboard_csv(desk.agent, file, file_name="investors.csv", unit=unit)
@@ -257,7 +267,7 @@ class Demonstration:
                     investor, _ = parties.verify_investor(desk.agent, row.investor_id, unit=unit)
                     story.investors[row.external_reference] = investor
                 wallets = unit.wallets.of_investors([row.investor_id for row in onboarding.accepted])
-                story.wallets = {investor_id: list(found) for investor_id, found in wallets.items()}
+                story.wallets = dict(wallets)
             verified = [investor for investor in story.investors.values() if isinstance(investor.standing, Verified)]
             step.say(f"{len(verified)} verified, {len(story.investors) - len(verified)} failed verification:")
             for reference, investor in story.investors.items():
@@ -294,8 +304,16 @@ class Demonstration:
             step.say(f"{show_shares(report.shares, decimals=0)} shares to {len(report.accepted)} holders")
             for refused in report.refused:
                 step.say(f"  refused for one: {refused.decision.reasons[0].code}: {refused.decision.reasons[0].sentence}")
-            for instruction in report.instructions:
-                self._settle(desk, instruction)
+
+            def issued() -> bool:
+                with self._units.begin(desk.tenant_id) as unit:
+                    return unit.register.supply(security_id) == report.shares
+
+            self._wait("the issue", issued)
+            # Two things that later steps need, under way meanwhile: a holder's new wallet, and the money for the dividend.
+            with self._units.begin(desk.tenant_id) as unit:
+                story.replacement = parties.add_wallet(desk.agent, story.investors[LOST].investor_id, None, unit=unit)
+            story.gift = give_test_money(self._units, desk.tenant_id, Money.parse(PURSE, CURRENCY), purpose=str(security_id))
 
     def _transfer(self, desk: Desk, security_id: SecurityId, story: Story) -> None:
         with self._step(
@@ -339,24 +357,28 @@ class Demonstration:
         with self._step("Recover a lost wallet into a new one of the same investor", tenant_id=desk.tenant_id) as step:
             investor = story.investors[LOST]
             lost = story.wallet(LOST)
+            new = story.replacement.address
             with self._units.begin(desk.tenant_id) as unit:
-                new = parties.add_wallet(desk.agent, investor.investor_id, None, unit=unit)
                 shares = unit.register.balance_of(security_id, lost)
-                request = settlement.RecoverWallet(self._request_id(), investor.investor_id, lost, new.address)
+                request = settlement.RecoverWallet(self._request_id(), investor.investor_id, lost, new)
                 asked = settlement.recover(desk.agent, request, unit=unit)
             assert isinstance(asked, Pending), "recovery is under four eyes"
-            story.wallets[investor.investor_id].append(new)
-            for instruction in self._approve(desk, asked):
-                self._settle(desk, instruction)
-            step.say(f"{show_shares(shares, decimals=0)} shares moved from {lost} to {new.address}")
+            self._approve(desk, asked)
 
-    def _pay_dividend(self, desk: Desk, security_id: SecurityId) -> DividendId:
+            def recovered() -> bool:
+                with self._units.begin(desk.tenant_id) as unit:
+                    return unit.register.balance_of(security_id, new) == shares
+
+            self._wait("the recovery", recovered)
+            step.say(f"{show_shares(shares, decimals=0)} shares moved from {lost} to {new}")
+
+    def _pay_dividend(self, desk: Desk, security_id: SecurityId, story: Story) -> DividendId:
         with self._step("Declare a dividend, pass the record date, pay every holder", tenant_id=desk.tenant_id) as step:
             with self._units.begin(desk.tenant_id) as unit:
                 supply = unit.register.supply(security_id)
             price = Price(DIVIDEND_PER_SHARE, CURRENCY)
-            purse = Money.parse("1000000.00", CURRENCY)
-            gift = give_test_money(self._units, desk.tenant_id, purse, purpose=str(security_id))
+            gift = story.gift
+            step.say(f"the issuer has {gift.amount} of the test payment token {gift.payment_token}")
             with self._units.begin(desk.tenant_id) as unit:
                 settlement.accept_payment_token(desk.owner, gift.payment_token, currency=CURRENCY, unit=unit)
                 record_at = self._clock.now() + RECORD_DATE_AHEAD
@@ -415,27 +437,31 @@ class Demonstration:
     # How a step is carried out
 
     @contextmanager
-    def _step(self, title: str, *, tenant_id: TenantId | None) -> Iterator[Step]:
-        since = self._clock.now()
+    def _step(self, title: str, *, tenant_id: TenantId | None, purposes: Sequence[str] = ("",)) -> Iterator[Step]:
+        """Carry out a step; it ends with its transactions: those not shown yet, of the organisation, whose purpose begins so."""
         with self._report.step(title) as step:
             yield step
-            step.transactions(self._transactions_since(since, tenant_id))
+            step.transactions(self._new_transactions(tenant_id, purposes))
 
-    def _transactions_since(self, since: dt.datetime, tenant_id: TenantId | None) -> Sequence[Mapping[str, Any]]:
-        """Return what was signed for an organisation (and for the platform on its behalf) since an instant, once all of it is mined."""
+    def _new_transactions(self, tenant_id: TenantId | None, purposes: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+        """Return the transactions that no step has shown yet, once all of them are mined; the platform's gifts to an issuer among them."""
         statement = sa.text(
-            "SELECT purpose, hash, state, block_number, gas_used, succeeded FROM infra.chain_transaction"
-            " WHERE signed_at >= :since AND (tenant_id IS NULL OR tenant_id = :tenant_id) ORDER BY signed_at, sender, nonce"
+            "SELECT chain_transaction_id, purpose, hash, block_number, gas_used, succeeded FROM infra.chain_transaction"
+            " WHERE signed_at >= :since AND tenant_id IS NOT DISTINCT FROM :tenant_id ORDER BY block_number, signed_at, nonce"
         )
+        found: list[dict[str, Any]] = []
 
-        def mined() -> list[dict[str, Any]] | None:
+        def mined() -> bool:
             with self._units.begin_platform() as unit:
-                rows = unit.connection.execute(statement, {"since": since, "tenant_id": tenant_id}).mappings()
-                found = [dict(row) for row in rows]
-            return found if all(row["block_number"] is not None for row in found) else None
+                rows = unit.connection.execute(statement, {"since": self._began_at, "tenant_id": tenant_id}).mappings()
+                found[:] = [
+                    {**row} for row in rows if row["chain_transaction_id"] not in self._shown and row["purpose"].startswith(tuple(purposes))
+                ]
+            return all(row["block_number"] is not None for row in found)
 
-        found = mined()
-        return found if found is not None else self._wait("the step's transactions", mined)
+        self._wait("the step's transactions", mined)
+        self._shown |= {row["chain_transaction_id"] for row in found}
+        return found
 
     def _is_quiet(self) -> bool:
         """Return whether every transaction is final and the register has read that far."""
@@ -464,14 +490,13 @@ class Demonstration:
 
     def _order_freeze(self, desk: Desk, order: Callable[..., Any], request: compliance.OrderFreeze) -> None:
         with self._units.begin(desk.tenant_id) as unit:
-            freeze_id: UUID = order(desk.agent, request, unit=unit).freeze_id
+            order(desk.agent, request, unit=unit)
 
-        def settled() -> bool:
+        def in_the_register() -> bool:
             with self._units.begin(desk.tenant_id) as unit:
-                frozen = unit.register.is_frozen(request.security_id, request.address)
-                return unit.freezes.get(freeze_id).state != "sent" and frozen is (order is compliance.freeze)
+                return unit.register.is_frozen(request.security_id, request.address) is (order is compliance.freeze)
 
-        self._wait("the freeze", settled)
+        self._wait("the freeze", in_the_register)
 
     def _request_id(self) -> UUID:
         return new_id(self._clock.now())

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
+
+_ID = re.compile(r"[0-9a-f-]{32,}|0x[0-9a-fA-F]{40,}|[0-9]+")
 
 
 class Step(Protocol):
@@ -193,5 +196,6 @@ def console_report() -> ConsoleReport:
 
 
 def _purpose(purpose: str) -> str:
-    """Return a purpose without the ids in it, for people."""
-    return purpose.split(":", 1)[0].replace("_", " ").replace(".", ": ", 1)
+    """Return a purpose for people: without the ids in it, and with blanks for underscores."""
+    words = [part for part in purpose.split(":") if not _ID.fullmatch(part)]
+    return ": ".join(words).replace("_", " ").replace(".", ": ", 1)
