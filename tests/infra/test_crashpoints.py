@@ -16,7 +16,9 @@ import pytest
 from muniment.infra.crashpoints import FILE_VARIABLE, NAME_VARIABLE, crashpoint
 from muniment.infra.evm.rpc import JsonRpc
 from muniment.infra.postgres.database import Database
-from tests.infra.rig import Rig, an_address
+from muniment.units.ids import Address
+from tests.infra.rig import EMITTER, Rig, an_address
+from tests.infra.test_follower import Stage
 
 REPOSITORY = Path(__file__).parents[2]
 SENDER_POINTS = (
@@ -111,6 +113,70 @@ def test_a_sender_killed_again_and_again_pays_everyone_exactly_once(
     events = [row.purpose for row in rig.rows("SELECT payload ->> 'purpose' AS purpose FROM infra.outbox_event")]
     assert len(events) == len(set(events)) == payments
     assert rig.evm.transaction_count(rig.sender) == payments
+    database.close()
+
+
+FOLLOWER_PROGRAM = """
+import sys
+from muniment.infra.clock import SystemClock
+from muniment.infra.evm.client import Evm
+from muniment.infra.evm.follower import Follower
+from muniment.infra.evm.rpc import JsonRpc
+from muniment.infra.postgres.database import Database
+from tests.infra.test_follower import Balances
+evm, database = Evm(JsonRpc(sys.argv[2])), Database(sys.argv[1])
+Follower(database, evm, [Balances()], clock=SystemClock(), journal_transactions=True, batch_blocks=2).catch_up()
+"""
+
+
+@pytest.mark.crash
+@pytest.mark.slow
+def test_a_follower_killed_before_any_commit_agrees_with_the_chain_afterwards(
+    fresh_postgres_url: str, manual_chain_rpc: JsonRpc, tmp_path: Path
+) -> None:
+    database = Database(fresh_postgres_url)
+    stage = Stage(database, manual_chain_rpc)
+    late: list[Address] = []
+
+    def more_blocks() -> None:
+        for amount in range(4):
+            stage.transfer(amount)
+            stage.rig.mine()
+
+    def another_branch() -> None:
+        stage.rig.rpc.call("anvil_reorg", [3, []])
+        more_blocks()
+
+    def another_contract() -> None:
+        late.append(stage.rig.deploy(EMITTER))
+        deployed = stage.rig.evm.block_number()
+        stage.transfer(7, contract=late[-1])
+        stage.rig.mine()
+        stage.follower.catch_up()
+        stage.watch(late[-1], deployed_block=deployed)
+
+    kills = 0
+    for round_number, (happens, point) in enumerate(
+        [
+            (more_blocks, "follower.before_commit:2"),
+            (another_branch, "follower.before_revert_commit"),
+            (another_contract, "follower.before_fill_in_commit"),
+        ]
+        * 2
+    ):
+        more_blocks()
+        stage.follower.catch_up()
+        happens()
+        file = tmp_path / f"reached.{round_number}"
+        environment = os.environ | {NAME_VARIABLE: point, FILE_VARIABLE: str(file)}
+        arguments = [sys.executable, "-c", FOLLOWER_PROGRAM, fresh_postgres_url, manual_chain_rpc.url]
+        with subprocess.Popen(arguments, env=environment, cwd=REPOSITORY) as child:
+            assert _wait_for(file, child), point
+            os.kill(child.pid, signal.SIGKILL)
+        kills += 1
+        stage.follower.catch_up()
+        assert stage.stored() == stage.on_chain(stage.token, *late)
+    assert kills == 6
     database.close()
 
 
