@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from muniment.app.books import open_units
@@ -13,7 +14,9 @@ from muniment.app.cli import JsonOption
 from muniment.app.reconciliation import tenants
 from muniment.app.wiring import Units
 from muniment.instruments import commands as instruments
+from muniment.register import http as register_http
 from muniment.register import process as register_process
+from muniment.servicing import http as servicing_http
 from muniment.servicing import process as servicing_process
 from muniment.units.errors import MunimentError, Place
 from muniment.units.ids import AssetId, DividendId, SecurityId, TenantId, parse_id
@@ -69,7 +72,7 @@ def register(
         tenant_id, security_id = find_security(units, security)
         verification = register_process.rebuild(security_id, begin=units.of(tenant_id))
     _tell(
-        verification.as_json(),
+        msgspec.to_builtins(register_http.verification_body(verification)),
         equal=verification.equal,
         line=f"the register of {security} at block {verification.block_number}: {verification.rows} rows, digest {verification.digest}",
         as_json=as_json,
@@ -113,8 +116,8 @@ def distribution(
         else:
             raise NoSuchDistribution(name=dividend_id, place=Place(field="dividend_id"))
     _tell(
-        verification.as_json(),
-        equal=not verification.differences,
+        msgspec.to_builtins(servicing_http.verification_body(verification)),
+        equal=verification.equal,
         line=f"distribution {dividend_id}: {verification.payments} payments, paid {verification.paid}, held {verification.held}",
         as_json=as_json,
     )
