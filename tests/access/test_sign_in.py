@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -329,24 +330,20 @@ def test_two_owners_who_leave_at_once_leave_one_owner(installation: Installation
     owner, email = installation.found().owner, an_email()
     second = accept(installation, invite(installation, owner, email, Role.OWNER))
     assert isinstance(second, Actor)
-    outcomes: list[str] = []
-    barrier = threading.Barrier(2)
 
     def leave(actor: Actor) -> None:
-        barrier.wait()
-        try:
-            with installation.begin(actor.tenant_id) as unit:
-                commands.remove_member(actor, actor.user_id, unit=unit)
-            outcomes.append("left")
-        except LastOwner:
-            outcomes.append("stayed")
+        with installation.begin(actor.tenant_id) as unit:
+            commands.remove_member(actor, actor.user_id, unit=unit)
 
-    threads = [threading.Thread(target=leave, args=(actor,)) for actor in (owner, second)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(outcomes) == ["left", "stayed"]
+    with ThreadPoolExecutor(1) as thread:
+        with installation.begin(owner.tenant_id) as unit:
+            commands.remove_member(owner, owner.user_id, unit=unit)
+            other = thread.submit(leave, second)
+            # The other decides only after this one's commit; without the lock it would be through within this time.
+            with pytest.raises(TimeoutError):
+                other.result(timeout=0.5)
+        with pytest.raises(LastOwner):
+            other.result(timeout=30)
 
 
 def test_a_stranger_is_no_member_to_change(installation: Installation) -> None:
