@@ -117,6 +117,20 @@ def test_a_waiting_job_runs_again_by_itself(database: Database) -> None:
     assert len(runs) == 3
 
 
+def test_a_process_that_has_come_further_looks_again_soon(database: Database) -> None:
+    runs: list[float] = []
+
+    def wait(job: RunningJob) -> Done | Waiting:
+        runs.append(time.monotonic())
+        return Waiting(f"for step {len(runs)}") if len(runs) < 6 else Done()
+
+    defer(database, "test.wait")
+    with running(database, {"test.wait": wait}):
+        wait_until(lambda: len(runs) == 6, seconds=15)
+    # With one reason for all of them the waits would be 0.5, 1, 2, 4 and 8 s.
+    assert runs[5] - runs[0] < 12
+
+
 def test_a_final_transaction_wakes_the_processes_of_its_tenant_that_wait_for_its_purpose(database: Database) -> None:
     runs: list[tuple[str, float]] = []
 

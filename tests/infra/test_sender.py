@@ -303,6 +303,20 @@ def test_a_sender_without_money_waits_until_it_has_some(rig: Rig) -> None:
     assert rig.find("pay:1").state is TransactionState.FINAL
 
 
+def test_a_node_that_forgot_a_transaction_is_given_it_again_without_a_new_block(rig: Rig) -> None:
+    clock = rig.clock
+    assert isinstance(clock, FixedClock)
+    rig.submit("pay:1")
+    broadcaster = rig.broadcaster()
+    broadcaster.step()
+    rig.rpc.call("anvil_dropAllTransactions")
+    clock.advance(dt.timedelta(seconds=20))
+    broadcaster.step()
+    rig.mine(3)
+    broadcaster.step()
+    assert rig.find("pay:1").state is TransactionState.FINAL
+
+
 def test_tenants_see_only_their_own_transactions_and_senders(rig: Rig) -> None:
     mine = rig.submit("pay:1")
     with rig.book(OTHER_TENANT) as book:

@@ -263,6 +263,8 @@ class Worker:
             fees=parts.fees,
             policy=parts.fees.policy,
             clock=self._clock,
+            # A local node that was killed has forgotten what waited for a block; a network's nodes tell each other.
+            broadcast_again_after_seconds=3.0 if self._configuration.chain_is_local else 15.0,
         )
 
     def _start_loops(self, parts: WorkerParts) -> None:

@@ -41,7 +41,7 @@ DEAD_AFTER_SECONDS = 2.5
 
 WAIT_SECONDS_MIN = 0.5
 WAIT_SECONDS_MAX = 30.0
-RETRY_SECONDS_MAX = 60.0
+OUTAGE_SECONDS = 2.0
 
 _LOCK_SPACE = 0x6D756E69
 """First half of the advisory locks that say "worker N lives" ("muni"); the second half is procrastinate's worker id."""
@@ -354,8 +354,8 @@ class JobRunner:
             except Exception as error:
                 if isinstance(error, Unreachable) and error.retry:
                     outcome = "outage"
-                    _log.warning("jobs.outage", part=error.part, attempts=job.attempts)
-                    raise _RunAgain(after_seconds=min(RETRY_SECONDS_MAX, WAIT_SECONDS_MIN * 2 ** min(job.attempts, 10))) from error
+                    _log.warning("jobs.outage", part=error.part, detail=error.detail, attempts=job.attempts)
+                    raise _RunAgain(after_seconds=self._note_outage(job, error)) from error
                 _log.exception("jobs.failed", error=error_text(error))
                 self._note_failure(job.id, error)
                 raise
@@ -365,7 +365,9 @@ class JobRunner:
 
     def _note_waiting(self, job: procrastinate_jobs.Job, waiting: Waiting) -> float:
         """Write down what the job waits for; return the seconds until it is run again unasked."""
-        times = int(job.task_kwargs.get(_WAITING, {}).get("times", 0))  # type: ignore[union-attr]
+        before = cast("dict[str, Any]", job.task_kwargs.get(_WAITING) or {})
+        # A process that has come further waits for something else: it looks again soon.
+        times = int(before["times"]) if before.get("reason") == waiting.reason else 0
         note = {_WAITING: {"reason": waiting.reason, "purpose": waiting.purpose, "times": times + 1}}
         with self._database.worker_transaction() as connection:
             was_woken = connection.execute(
@@ -377,6 +379,13 @@ class JobRunner:
                 {"id": job.id, "note": json.dumps(note)},
             ).scalar()
         return 0.0 if was_woken else min(WAIT_SECONDS_MAX, WAIT_SECONDS_MIN * 2 ** min(times, 10))
+
+    def _note_outage(self, job: procrastinate_jobs.Job, error: Unreachable) -> float:
+        """Treat an outage as something to wait for; without a database there is nowhere to write that, and the queue rests anyway."""
+        try:
+            return self._note_waiting(job, Waiting(f"{error.part} is unreachable"))
+        except Unreachable:
+            return OUTAGE_SECONDS
 
     def _note_failure(self, job_id: int, error: Exception) -> None:
         with contextlib.suppress(Unreachable, sa.exc.SQLAlchemyError), self._database.worker_transaction() as connection:

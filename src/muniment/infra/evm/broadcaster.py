@@ -131,9 +131,11 @@ class Broadcaster:
         with self._database.worker_transaction() as connection:
             rows = connection.execute(
                 sa.text(
-                    "SELECT sender, count(*) AS open, bool_or(state = 'signed' OR broadcast_at IS NULL) AS has_unsent"
+                    "SELECT sender, count(*) AS open, bool_or(state = 'signed' OR broadcast_at IS NULL"
+                    " OR (state = 'sent' AND broadcast_at <= :due)) AS has_due"
                     " FROM infra.chain_transaction WHERE state IN ('signed', 'sent', 'mined') GROUP BY sender ORDER BY sender"
-                )
+                ),
+                {"due": self._clock.now() - self._broadcast_again_after},
             ).all()
         metrics.SENDER_OPEN.set(sum(row.open for row in rows))
         if not rows:
@@ -141,8 +143,8 @@ class Broadcaster:
         head = self._evm.latest_header()
         changed = 0
         for row in rows:
-            # Between blocks nothing happens to a transaction that was sent.
-            if row.has_unsent or self._seen_head.get(row.sender) != head.hash:
+            # Between blocks nothing happens to a transaction that was sent, unless the node was restarted and forgot it.
+            if row.has_due or self._seen_head.get(row.sender) != head.hash:
                 changed += self._advance(Address(row.sender), head)
         metrics.SENDER_BLOCKED.set(len(self._blocked))
         return changed
