@@ -140,10 +140,6 @@ class TokenChain(Protocol):
         """Return the transaction that does what the instruction says; a recovery needs the investor's identity on the chain."""
         ...
 
-    def transfer_by_holder(self, instruction: Instruction, token: TokenReference) -> Call:
-        """Return the ERC-20 transfer that the holder's own key signs."""
-        ...
-
     def gas_money(self, call: Call) -> int:
         """Return the wei that must be at hand to send the call, with room for a rise of the fee."""
         ...

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`muniment investors`: onboarding from a file and verification, by a member of the organisation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from muniment.app.books import open_units
+from muniment.app.cli import JsonOption
+from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
+from muniment.app.tokenise_command import CannotRead
+from muniment.parties import commands as parties
+from muniment.units.errors import Place
+
+APP = typer.Typer(no_args_is_help=True)
+
+
+@APP.callback()
+def investors() -> None:
+    """Onboard and verify investors."""
+
+
+@APP.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="CSV with at least external_reference, name, email and country.")],
+    *,
+    member: AsOption,
+    organisation_name: OrganisationOption = "",
+    verify: Annotated[bool, typer.Option("--verify", help="Have the identity provider check each of them at once.")] = False,
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Onboard every valid row and say of each other one what is wrong and where; exit 1 when a row was refused."""
+    with open_units() as units:
+        actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
+        try:
+            with file.open("rb") as source, units.begin(actor.tenant_id) as unit:
+                report = parties.onboard_csv(actor, source, file_name=file.name, unit=unit)
+        except OSError as error:
+            raise CannotRead(file=file, problem=error.strerror or type(error).__name__, place=Place(file=str(file))) from None
+        statuses: dict[str, int] = {}
+        if verify:
+            for row in track(report.accepted, "verifying", console=Console(stderr=True), disable=as_json):
+                with units.begin(actor.tenant_id) as unit:
+                    investor, _ = parties.verify_investor(actor, row.investor_id, unit=unit)
+                statuses[investor.status] = statuses.get(investor.status, 0) + 1
+    if as_json:
+        typer.echo(json.dumps({**report.as_json(), "verification": statuses}))
+    else:
+        typer.echo(f"{len(report.accepted)} accepted, {len(report.unchanged)} unchanged, {len(report.refused)} refused")
+        for refused in report.refused:
+            for reason in refused.reasons:
+                typer.secho(f"  {reason.place}: {reason.code}: {reason.sentence}", fg="red")
+        for status, count in sorted(statuses.items()):
+            typer.echo(f"  {count} {status}")
+    if report.refused:
+        raise typer.Exit(1)
