@@ -154,10 +154,10 @@ def api() -> None:
 def worker() -> None:
     """Follow the chain, send transactions and run jobs; `muniment up` does this for you."""
     from muniment.app.worker import run
-    from muniment.app.worker_tables import WorkerTables
+    from muniment.app.worker_tables import worker_tables
     from muniment.infra.configuration import read_configuration
 
-    run(read_configuration(), wiring=WorkerTables)
+    run(read_configuration(), wiring=worker_tables)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -449,7 +449,7 @@ class Demonstration:
             "SELECT chain_transaction_id, purpose, hash, block_number, gas_used, succeeded FROM infra.chain_transaction"
             " WHERE signed_at >= :since AND tenant_id IS NOT DISTINCT FROM :tenant_id ORDER BY block_number, signed_at, nonce"
         )
-        found: list[dict[str, Any]] = []
+        found: list[Mapping[str, Any]] = []
 
         def mined() -> bool:
             with self._units.begin_platform() as unit:

@@ -42,8 +42,8 @@ EVERY_MINUTE = "* * * * *"
 class WorkerTables:
     """`app.worker.Wiring` over the units of one backend."""
 
-    def __init__(self, parts: WorkerParts) -> None:
-        self._units = Units(Backend(**{field.name: getattr(parts, field.name) for field in dataclasses.fields(Backend)}))
+    def __init__(self, backend: Backend) -> None:
+        self._units = Units(backend)
 
     def consumers(self) -> Sequence[BlockConsumer]:
         """Return what follows from the chain, in the order in which it takes a block in."""
@@ -132,6 +132,11 @@ class WorkerTables:
     def _units_of(self, job: RunningJob) -> Callable[[], AbstractContextManager[Unit]]:
         assert job.tenant_id is not None, f"{job.name} is an organisation's job"
         return self._units.of(job.tenant_id)
+
+
+def worker_tables(parts: WorkerParts) -> WorkerTables:
+    """Return the tables over the parts that a worker has opened."""
+    return WorkerTables(Backend(**{field.name: getattr(parts, field.name) for field in dataclasses.fields(Backend)}))
 
 
 def _security(job: RunningJob) -> SecurityId:
