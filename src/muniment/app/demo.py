@@ -454,9 +454,9 @@ class Demonstration:
         def mined() -> bool:
             with self._units.begin_platform() as unit:
                 rows = unit.connection.execute(statement, {"since": self._began_at, "tenant_id": tenant_id}).mappings()
-                found[:] = [
-                    {**row} for row in rows if row["chain_transaction_id"] not in self._shown and row["purpose"].startswith(tuple(purposes))
-                ]
+                fresh = [row for row in rows if row["chain_transaction_id"] not in self._shown]
+            found.clear()
+            found.extend({str(key): row[key] for key in row} for row in fresh if row["purpose"].startswith(tuple(purposes)))
             return all(row["block_number"] is not None for row in found)
 
         self._wait("the step's transactions", mined)
