@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +19,7 @@ import httpx
 import sqlalchemy as sa
 
 from muniment.infra import processes
+from muniment.infra.clock import SystemClock
 from muniment.infra.configuration import Configuration
 from muniment.infra.evm.client import Evm
 from muniment.infra.evm.identity import check_chain_identity
@@ -35,6 +38,7 @@ Component = Literal["database", "chain", "worker", "api"]
 ORDER: tuple[Component, ...] = ("database", "chain", "api", "worker")
 API_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 10.0
+WORKER_SILENT_MAX = dt.timedelta(seconds=10)
 LOG_BYTES_MAX = 50 * 1024 * 1024
 LOG_TAIL_LINES = 12
 EXIT_REFUSED = 2
@@ -60,6 +64,7 @@ class Services:
     chain: LocalChain | None
     """None where CHAIN_RPC_URL names a node that is not ours, or no chain was asked for."""
     worker: Child | None
+    """None where one runs from this home already, or none was asked for."""
     api: Child | None
 
     @property
@@ -103,7 +108,7 @@ def services(
         database, configuration = start_database(configuration, progress=progress)
         if "chain" in components:
             chain, configuration = start_chain(configuration, progress=progress)
-        if "worker" in components:
+        if "worker" in components and not _worker_runs(configuration):
             worker = Child("worker", configuration)
             worker.start()
             progress("worker: started")
@@ -176,6 +181,19 @@ def check_chain(configuration: Configuration) -> None:
     finally:
         rpc.close()
         database.close()
+
+
+def _worker_runs(configuration: Configuration) -> bool:
+    """Whether a worker of this home is at work: a second one would only compete with it for blocks and jobs."""
+    from muniment.app.worker import HEALTH_FILE
+
+    try:
+        body = json.loads((configuration.run_folder / HEALTH_FILE).read_text(encoding="utf-8"))
+        pid, age = int(body["pid"]), SystemClock().now() - dt.datetime.fromisoformat(body["at"])
+    except (OSError, ValueError, KeyError):
+        return False
+    # A killed worker leaves its file, and its pid may mean somebody else by now; a living one writes every second.
+    return processes.name_of(pid) is not None and abs(age) < WORKER_SILENT_MAX
 
 
 def with_api_port(configuration: Configuration) -> Configuration:
