@@ -28,11 +28,16 @@ from muniment.app.http.session import PUBLIC, Authentication, actor_of, guard
 from muniment.app.web import pages
 from muniment.app.web.render import STATIC, manifest, problem_page
 from muniment.app.wiring import Backend, Units
+from muniment.compliance import http as compliance_http
 from muniment.infra.configuration import Configuration
 from muniment.infra.outages import Unreachable
 from muniment.infra.postgres.database import Database
 from muniment.infra.postgres.migrations import current_revision, head_revision
+from muniment.instruments import http as instruments_http
 from muniment.parties import http as parties_http
+from muniment.register import http as register_http
+from muniment.servicing import http as servicing_http
+from muniment.settlement import http as settlement_http
 from muniment.units.errors import MunimentError
 
 BODY_BYTES_MAX: Final = 1_000_000
@@ -98,7 +103,15 @@ def create_app(
 
 def context_routes() -> list[ControllerRouterHandler]:
     """Return every context's routes under /v1."""
-    return [*access_http.ROUTES, *parties_http.ROUTES]
+    return [
+        *access_http.ROUTES,
+        *parties_http.ROUTES,
+        *instruments_http.ROUTES,
+        *register_http.ROUTES,
+        *compliance_http.ROUTES,
+        *settlement_http.ROUTES,
+        *servicing_http.ROUTES,
+    ]
 
 
 def readiness_of(backend: Backend) -> dict[str, Check]:

@@ -22,6 +22,7 @@ from muniment.app.web import words
 from muniment.app.web.views import Area, FormState, Mark, Network, OrganisationChoice, ReasonView, Shell
 from muniment.units.decisions import Reason, Refused
 from muniment.units.errors import MunimentError, show
+from muniment.units.shares import show_shares
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 STATIC: Final = Path(__file__).with_name("static")
@@ -135,26 +136,45 @@ def wrong(error: MunimentError, values: Mapping[str, str], *, fields: Sequence[s
     )
 
 
-def reasons_of(refused: Refused) -> list[ReasonView]:
-    """Return every reason of a decision, in its order."""
-    return [reason_view(reason) for reason in refused.reasons]
+SHARE_FACTS: Final = frozenset({"shares", "balance", "frozen", "free", "maximum", "supply", "supply_cap", "supply_max"})
+"""Facts of a decision that count base units of the security."""
 
 
-def reason_view(reason: Reason) -> ReasonView:
-    """Return a reason in words."""
+def reasons_of(refused: Refused, *, decimals: int) -> list[ReasonView]:
+    """Return every reason of a decision, in its order; `decimals` are the security's."""
+    return [reason_view(reason, decimals=decimals) for reason in refused.reasons]
+
+
+def reason_view(reason: Reason, *, decimals: int) -> ReasonView:
+    """Return a reason in words, its shares as people read them."""
+    facts = {
+        name: show_shares(int(fact), decimals=decimals) if name in SHARE_FACTS and str(fact).isdigit() else fact_text(fact)
+        for name, fact in reason.facts.items()
+    }
     return ReasonView(
         code=reason.code,
         sentence=reason.sentence,
         rule=reason.rule or "",
         citation=reason.citation or "",
-        facts={name: show(fact) for name, fact in reason.facts.items()},
+        facts=facts,
         cure=reason.cure or "",
     )
 
 
+def fact_text(fact: Any) -> str:
+    """Return a fact as people read it: lists with commas, yes and no, nothing as a dash."""
+    if fact is None:
+        return "–"
+    if isinstance(fact, bool):
+        return "yes" if fact else "no"
+    if isinstance(fact, (list, tuple, set, frozenset)):
+        return show(", ".join(str(item) for item in fact))
+    return show(fact)
+
+
 def reason_of_error(error: MunimentError) -> ReasonView:
     """Return a refusal as a reason, for pages that show one beside decisions."""
-    facts = {name: show(fact) for name, fact in error.facts.items()}
+    facts = {name: fact_text(fact) for name, fact in error.facts.items()}
     if error.place is not None and str(error.place):
         facts["where"] = str(error.place)
     return ReasonView(code=error.code, sentence=error.sentence, facts=facts, cure=error.cure_sentence or "")

@@ -126,7 +126,7 @@ def _preview_issue(actor: Actor, security: Security, values: Values, *, unit: Se
     request = _issue_request(security, values, unit=unit)
     report = preview_issue(actor, request, unit=unit)
     if report.refused:
-        return Preview(title="This issue is refused", reasons=reasons_of(report.refused[0].decision))
+        return Preview(title="This issue is refused", reasons=reasons_of(report.refused[0].decision, decimals=security.terms.decimals))
     wallet, shares = report.accepted[0].wallet, report.shares
     supply = unit.register.supply(request.security_id)
     held = unit.register.balance_of(request.security_id, wallet)
@@ -216,7 +216,7 @@ def _preview_transfer(actor: Actor, security: Security, values: Values, *, unit:
         actor, request.security_id, from_wallet=request.from_wallet, to_wallet=request.to_wallet, shares=request.shares, unit=unit
     )
     if isinstance(decision, Refused):
-        return Preview(title="This transfer is refused", reasons=reasons_of(decision))
+        return Preview(title="This transfer is refused", reasons=reasons_of(decision, decimals=security.terms.decimals))
     sender = unit.wallets.by_address(request.from_wallet)
     if sender is None or not sender.managed:
         return Preview(title="This transfer is the holder's to sign", reasons=[reason_of_error(HolderSigns(wallet=request.from_wallet))])

@@ -30,10 +30,10 @@ from muniment.app.api_approvals import RefusedMeanwhile, execute_approved
 from muniment.app.http.problems import status_of
 from muniment.app.http.request import MunimentRequest
 from muniment.app.web.forms import form_values, go_to, text_of
-from muniment.app.web.reading import AsActor, Begin, Cursor, Id, Query, shares_text
+from muniment.app.web.reading import AsActor, Begin, Cursor, Id, Query, holders_of, shares_text
 from muniment.app.web.render import mark_of, page, reason_of_error, reasons_of, wrong
 from muniment.app.web.views import ApprovalRow, AuditRow, FormState, Preview
-from muniment.app.web.words import count, short, words_of
+from muniment.app.web.words import count, headed, short, when, words_of
 from muniment.servicing.commands import DeclareDividend
 from muniment.servicing.model import Total
 from muniment.servicing.ports import ServicingUnit
@@ -42,6 +42,7 @@ from muniment.units.errors import MunimentError, show
 from muniment.units.ids import ApprovalId, UserId, parse_id
 
 ROWS_A_PAGE: Final = 50
+RECEIVERS_SHOWN: Final = 20
 WORDS: Final[Mapping[Action, str]] = {
     Action.SETTLEMENT_FORCED_TRANSFER: "Move shares without the holder's consent",
     Action.SETTLEMENT_RECOVER: "Recover a lost wallet",
@@ -73,7 +74,7 @@ def do_approve(request: MunimentRequest, actor: AsActor, begin: Begin, approval_
         with begin(actor.tenant_id) as unit:
             outcome = execute_approved(actor, approve_request(actor, _approval_id(approval_id), unit=unit), unit=unit)
     except RefusedMeanwhile as refusal:
-        preview = Preview(title="What was asked for is refused by now", reasons=reasons_of(refusal.decision))
+        preview = Preview(title="What was asked for is refused by now", reasons=reasons_of(refusal.decision, decimals=0))
         with begin(actor.tenant_id) as unit:
             return _approval_page(request, actor, _approval_id(approval_id), preview=preview, status=422, unit=unit)
     except MunimentError as refusal:
@@ -118,9 +119,10 @@ def _approval_page(
     approval = view_approval(actor, approval_id, unit=unit)
     requested = requested_part(approval)
     row = _row(actor, approval, unit=unit)
-    lines = [(name.replace("_", " "), show(_shown(value))) for name, value in requested.request.items()]
+    bound = [(headed(name), show(_shown(value))) for name, value in requested.request.items()]
+    lines = _lines(actor, requested, unit=unit)
     if isinstance(approval, RejectedApproval):
-        lines.append(("refused because", approval.rejection))
+        lines.append(("Refused because", approval.rejection))
     return page(
         request,
         "approval.html",
@@ -129,6 +131,7 @@ def _approval_page(
         crumbs=[("Approvals", "/approvals"), (row.summary, "")],
         row=row,
         lines=lines,
+        bound=bound,
         request_hash=requested.request_hash.hex(),
         approve_words=f"Approve: {row.summary[:1].lower()}{row.summary[1:]}",
         form=form or FormState(),
@@ -171,11 +174,48 @@ def _summary(requested: RequestedApproval, *, unit: ServicingUnit) -> str:
         case Action.SERVICING_DECLARE_DIVIDEND:
             dividend = DeclareDividend.from_json(requested.request)
             security = unit.securities.get(dividend.security_id)
-            amount = dividend.amount
-            money = str(amount.money) if isinstance(amount, Total) else f"{amount.price.per_share} {amount.price.currency} per share"
-            return f"Declare a dividend of {money} on {security.terms.symbol}"
+            return f"Declare a dividend of {_dividend_amount(dividend)} on {security.terms.symbol}"
         case _:
             return WORDS.get(requested.action, requested.action.value)
+
+
+def _lines(actor: Actor, requested: RequestedApproval, *, unit: ServicingUnit) -> list[tuple[str, Any]]:
+    """Return what was asked for, in the words of its form."""
+    match requested.action:
+        case Action.SETTLEMENT_ISSUE:
+            wish = IssueShares.from_json(requested.request)
+            security = unit.securities.get(wish.security_id)
+            shown = wish.allotments[:RECEIVERS_SHOWN]
+            holders = holders_of(actor, [allotment.wallet for allotment in shown if allotment.wallet is not None], unit=unit)
+            lines: list[tuple[str, Any]] = [("Security", f"{security.terms.name} ({security.terms.symbol})")]
+            lines += [
+                (
+                    holders.name(allotment.wallet) if allotment.wallet is not None else f"Investor {allotment.investor_id}",
+                    f"{shares_text(allotment.shares, security)} shares",
+                )
+                for allotment in shown
+            ]
+            if len(wish.allotments) > len(shown):
+                lines.append(("More", f"{count(len(wish.allotments) - len(shown))} further receivers"))
+            return lines
+        case Action.SERVICING_DECLARE_DIVIDEND:
+            dividend = DeclareDividend.from_json(requested.request)
+            security = unit.securities.get(dividend.security_id)
+            token = unit.payment_tokens.find(dividend.payment_token)
+            return [
+                ("Security", f"{security.terms.name} ({security.terms.symbol})"),
+                ("Amount", _dividend_amount(dividend)),
+                ("Paid in", dividend.payment_token if token is None else f"{token.currency} ({token.symbol})"),
+                ("Record date", when(dividend.record_at)),
+                ("Payment date", when(dividend.payment_at)),
+            ]
+        case _:
+            return [(headed(name), show(_shown(value))) for name, value in requested.request.items()]
+
+
+def _dividend_amount(dividend: DeclareDividend) -> str:
+    amount = dividend.amount
+    return str(amount.money) if isinstance(amount, Total) else f"{amount.price.per_share} {amount.price.currency} per share"
 
 
 def _shown(value: Any) -> str:

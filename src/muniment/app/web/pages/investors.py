@@ -18,11 +18,12 @@ from muniment.access.ports import Page
 from muniment.app.http.problems import status_of
 from muniment.app.http.request import MunimentRequest
 from muniment.app.web.reading import AsActor, Begin, Cursor, Id, Query, investor_mark, nameless, shares_text
-from muniment.app.web.render import page, wrong
+from muniment.app.web.render import mark_of, page, wrong
 from muniment.app.web.views import FormState, InvestorRow, Mark, Option
 from muniment.app.web.words import count, percent
+from muniment.compliance.ports import Registration, RegistrationState
 from muniment.parties.commands import InvestorView, list_investors, onboard_csv, view_investor
-from muniment.parties.model import STATUSES, OnboardingReport, PersonalData, Verified, Wallet, country_name
+from muniment.parties.model import STATUSES, ClaimTopic, OnboardingReport, PersonalData, Verified, Wallet, country_name
 from muniment.parties.model.onboarding import COLUMNS, FILE_BYTES_MAX
 from muniment.servicing.ports import ServicingUnit
 from muniment.units.errors import MunimentError, Place, instant_text
@@ -30,6 +31,14 @@ from muniment.units.ids import Address, InvestorId, parse_id
 
 ROWS_A_PAGE: Final = 50
 REFUSED_SHOWN: Final = 500
+CLAIMS: Final = {ClaimTopic.KYC: "identity (KYC)", ClaimTopic.AML: "sanctions (AML)", ClaimTopic.ACCREDITATION: "accreditation"}
+REGISTRATIONS: Final = {
+    RegistrationState.WANTED: "being registered",
+    RegistrationState.SENT: "being registered",
+    RegistrationState.REGISTERED: "registered",
+    RegistrationState.INVALIDATING: "being withdrawn",
+    RegistrationState.INVALID: "withdrawn",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +143,7 @@ def show_investor(request: MunimentRequest, actor: AsActor, begin: Begin, invest
         authorize(actor, Action.PARTIES_VIEW, tenant_id=unit.tenant_id)
         unit.investors.get(known_id)
         holdings = _holdings(actor, unit.wallets.of_investor(known_id), unit=unit)
+        registrations = {registration.address: registration for registration in unit.identities.of_investor(known_id)}
         # Last, for seeing personal data writes into the audit log.
         view = view_investor(actor, known_id, unit=unit)
     name = _name(view)
@@ -149,7 +159,7 @@ def show_investor(request: MunimentRequest, actor: AsActor, begin: Begin, invest
             "status": investor_mark(view.investor.status),
         },
         holdings=holdings,
-        wallets=[_wallet_line(wallet, view) for wallet in view.wallets],
+        wallets=[_wallet_line(wallet, registrations.get(wallet.address)) for wallet in view.wallets],
         personal=_personal(view.person),
         personal_note=(
             "The key to this person's data was destroyed. Wallets and holdings remain."
@@ -182,12 +192,11 @@ def _holdings(actor: Actor, wallets: Any, *, unit: ServicingUnit) -> list[Holdin
     return sorted(lines, key=lambda line: line.name)
 
 
-def _wallet_line(wallet: Wallet, view: InvestorView) -> WalletLine:
-    kept = "here, under the issuer's key store" if wallet.managed else "by the holder"
-    registration = (
-        Mark("may receive", "yes", "good") if isinstance(view.investor.standing, Verified) else Mark("not verified", "wait", "warn")
-    )
-    return WalletLine(wallet.address, f"{kept}{', identity on the chain' if wallet.position == 1 else ''}", registration)
+def _wallet_line(wallet: Wallet, registration: Registration | None) -> WalletLine:
+    kept = "key kept here" if wallet.managed else "key kept by the holder"
+    state = "not registered" if registration is None else REGISTRATIONS[registration.state]
+    mark = mark_of(state, good=("registered",), warn=("not registered", "being registered", "being withdrawn"), bad=("withdrawn",))
+    return WalletLine(wallet.address, f"{kept}; identity on the chain" if wallet.position == 1 else kept, mark)
 
 
 def _personal(person: PersonalData | None) -> Mapping[str, str]:
@@ -216,7 +225,7 @@ def _verification(view: InvestorView) -> Mapping[str, Any]:
         found["why"] = ", ".join(codes)
     for claim in view.claims:
         ended = "" if claim.revoked_at is None else ", ended"
-        found[f"claim {claim.topic.name.lower()}"] = f"by {claim.issuer}, until {instant_text(claim.expires_at)[:10]}{ended}"
+        found[CLAIMS.get(claim.topic, claim.topic.name.lower())] = f"by {claim.issuer}, until {instant_text(claim.expires_at)[:10]}{ended}"
     return found
 
 

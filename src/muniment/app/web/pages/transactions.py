@@ -171,7 +171,7 @@ def _about(purpose: str, *, unit: ServicingUnit) -> tuple[str, str]:
     if instruction_id is not None:
         instruction = unit.instructions.get(instruction_id).instruction
         words = instruction_title(instruction, unit.securities.get(instruction.security_id))
-        return f"Gas money for: {words}" if purpose.endswith(":gas") else words, f"/instructions/{instruction_id}"
+        return f"Gas money for: {words}" if ":gas" in purpose else words, f"/instructions/{instruction_id}"
     dividend_id = dividend_of_purpose(purpose)
     if dividend_id is not None:
         # A batch's id stands in the place of these words.
