@@ -23,7 +23,7 @@ SUITE_CONTRACTS = ("identity_registry", "trusted_issuers_registry", "claim_topic
 """In the order of the factory's answer."""
 
 PAYMENT_TOKEN_NAME = "Muniment Test Dollar"  # noqa: S105 - a token on a chain, no password
-PAYMENT_TOKEN_SYMBOL = "tUSD"  # noqa: S105
+PAYMENT_TOKEN_SYMBOL = "tUSD"  # noqa: S105 - a ticker, no password
 PAYMENT_TOKEN_DECIMALS = 6
 ZERO_ADDRESS = Address("0x" + "0" * 40)
 

@@ -32,6 +32,9 @@ NO_EXPIRY = 2**40 - 1
 """What the identity registry keeps for an eligibility that does not end; Unix seconds."""
 
 
+UNIX_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class WalletFacts:
     """What is known of a wallet when the question is asked. Shares in base units; `verified_until` in Unix seconds, exclusive."""
@@ -129,7 +132,7 @@ def _token_reasons(move: Move, token: TokenFacts) -> Iterator[Reason]:
 
 def _identity_reasons(move: Move, at: dt.datetime) -> Iterator[Reason]:
     receiver = move.receiver
-    if receiver.is_registered and receiver.verified_until > at.timestamp():
+    if receiver.is_registered and receiver.verified_until > (at - UNIX_EPOCH) // dt.timedelta(seconds=1):
         return
     if not receiver.is_registered:
         sentence = "The recipient's wallet belongs to no verified investor of this issuer."

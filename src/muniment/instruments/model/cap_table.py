@@ -163,7 +163,7 @@ class _Ledger:
         else:
             for security_id, security in self.open.items():
                 if security.stock_class_id == split.stock_class_id and security_id not in self.born_split:
-                    security.shares *= numerator / denominator
+                    security.shares *= Fraction(numerator, denominator)
 
     def _adjust(self, each: OcfObject, adjustment: StockClassAuthorizedSharesAdjustment) -> None:
         if adjustment.stock_class_id not in self.authorized:
