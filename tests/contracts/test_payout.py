@@ -170,6 +170,7 @@ def test_a_token_that_answers_nothing_is_taken_for_a_yes(chain: Chain, payout: C
         (token_that(CREDITS + "    return False"), REFUSED),
         (token_that('    raise "frozen"'), REFUSED),
         (token_that(CREDITS + "    return self.calls == 1"), REFUSED),
+        (token_that("    assert self.calls == 1\n" + CREDITS + "    return True"), REFUSED),
         (token_that(CREDITS + "    return 2", answers="-> uint256"), REFUSED),
         (token_that("    return True"), "payout: recipient did not get the amount"),
         (token_that("    self.balanceOf[receiver] += amount - 1\n    return True"), "payout: recipient did not get the amount"),
