@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,6 +14,12 @@ from rich.markup import escape
 from muniment.app.services import Component, services
 from muniment.app.wiring import Backend, Units
 from muniment.infra.configuration import read_configuration
+from muniment.infra.outages import Unreachable
+
+AnswerT = TypeVar("AnswerT")
+
+STEP_SECONDS_MAX = 120.0
+LOOK_SECONDS = 0.1
 
 BOOKS: tuple[Component, ...] = ("database", "chain", "worker")
 """What reading the books against the chain needs; the worker brings the register up to the last block."""
@@ -26,6 +34,19 @@ def open_units(*, progress: Callable[[str], None] | None = None, components: Seq
             yield Units(backend)
         finally:
             backend.close()
+
+
+def wait_for(what: str, answer: Callable[[], AnswerT | None]) -> AnswerT:
+    """Return the first answer that is not false; the worker goes on with the work even when the waiting ends."""
+    until = time.monotonic() + STEP_SECONDS_MAX
+    while True:
+        found = answer()
+        if found:
+            return found
+        if time.monotonic() > until:
+            detail = f"{what} takes longer than {STEP_SECONDS_MAX:.0f} seconds; it goes on as soon as `muniment up` runs"
+            raise Unreachable("chain", detail=detail, retry=True)
+        time.sleep(LOOK_SECONDS)
 
 
 def _say(text: str) -> None:

@@ -28,9 +28,11 @@ LOGGED_COMMANDS = {"api", "worker"}
 COMMANDS = {
     "contracts": ("muniment.app.contracts_command", "Compile the contracts."),
     "demo": ("muniment.app.demo", "Tokenise, onboard, issue, transfer and pay a dividend on a real chain."),
+    "dividend": ("muniment.app.dividend_command", "Declare a dividend and watch it being paid."),
     "investors": ("muniment.app.investors_command", "Onboard investors from a file, and verify them."),
     "organisation": ("muniment.app.organisation_command", "Found an issuer's organisation, list them, give them test money."),
     "reconcile": ("muniment.app.reconcile_command", "Compare the books with the chain; exit 1 when they differ."),
+    "shares": ("muniment.app.shares_command", "Issue and transfer shares."),
     "tokenise": ("muniment.app.tokenise_command", "Bring a company or a vehicle to the chain."),
     "verify": ("muniment.app.verify_command", "Rebuild a register, or recompute an asset's id, and say whether it is equal."),
 }

@@ -4,26 +4,23 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Annotated
 from uuid import uuid4
 
 import typer
 
 from muniment.access import commands as access
-from muniment.app.books import open_units
+from muniment.app.books import open_units, wait_for
 from muniment.app.cli import JsonOption
 from muniment.app.platform import give_test_money
 from muniment.app.reconciliation import tenants
 from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
-from muniment.infra.outages import Unreachable
+from muniment.infra.evm.sender import ChainTransaction
 from muniment.settlement import commands as settlement
 from muniment.units.ids import TenantId, new_id
 from muniment.units.money import Money
 
 APP = typer.Typer(no_args_is_help=True)
-
-MONEY_SECONDS_MAX = 60.0
 
 
 @APP.callback()
@@ -84,15 +81,13 @@ def give_money(
     with open_units() as units:
         actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
         gift = give_test_money(units, actor.tenant_id, money, purpose=str(uuid4()))
-        until = time.monotonic() + MONEY_SECONDS_MAX
-        while True:
+
+        def mined() -> ChainTransaction | None:
             with units.begin_platform() as platform:
                 transaction = platform.transactions.get(gift.transaction.id)
-            if transaction.is_closed:
-                break
-            if time.monotonic() > until:
-                raise Unreachable("chain", detail="the test money was not mined in time", retry=True)
-            time.sleep(0.2)
+            return transaction if transaction.is_closed else None
+
+        transaction = wait_for("the test money", mined)
         with units.begin(actor.tenant_id) as unit:
             settlement.accept_payment_token(actor, gift.payment_token, currency=currency, unit=unit)
     body = {"amount": money.as_json(), "payment_token": gift.payment_token, "receiver": gift.receiver, "transaction": transaction.hash}

@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from muniment.app.books import open_units
+from muniment.app.books import open_units, wait_for
 from muniment.app.cli import JsonOption
 from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
 from muniment.compliance import commands as compliance
-from muniment.infra.outages import Unreachable
 from muniment.instruments import commands as instruments
 from muniment.instruments.model.securities import OpenSecurity
 from muniment.parties.model import parse_address
@@ -23,7 +20,6 @@ from muniment.units.errors import MunimentError, Place
 
 APP = typer.Typer(no_args_is_help=True)
 
-STEP_SECONDS_MAX = 120.0
 FILE_BYTES_MAX = 1_000_000
 
 
@@ -64,7 +60,7 @@ def company(
             with units.begin(actor.tenant_id) as unit:
                 return all(isinstance(unit.securities.get(security_id), OpenSecurity) for security_id in found.securities.values())
 
-        _wait("the securities' opening", opened)
+        wait_for("the securities' opening", opened)
         with units.begin(actor.tenant_id) as unit:
             securities = [unit.securities.get(security_id) for security_id in found.securities.values()]
     body: dict[str, Any] = {
@@ -114,19 +110,9 @@ def vehicle(
                 title = unit.suites.title(found.asset_record_id)
                 return title is not None and title.state == "minted"
 
-        _wait("the deed", minted)
+        wait_for("the deed", minted)
     body = {"asset_id": found.asset_id, "title": found.title, "owner": wallet, "warnings": list(found.warnings)}
     typer.echo(json.dumps(body) if as_json else f"{found.title}: asset {found.asset_id}, deed in {wallet}")
-
-
-def _wait(what: str, done: Callable[[], bool]) -> None:
-    until = time.monotonic() + STEP_SECONDS_MAX
-    while not done():
-        if time.monotonic() > until:
-            raise Unreachable(
-                "chain", detail=f"{what} took longer than {STEP_SECONDS_MAX:.0f} seconds; it goes on in the worker", retry=True
-            )
-        time.sleep(0.2)
 
 
 def _bytes(file: Path) -> bytes:
