@@ -67,7 +67,7 @@ clean: ## Remove what the targets above made, except MUNIMENT_HOME.
 .uv-bootstrap/bin/uv:
 	@[ -n "$(PYTHON)" ] || { echo "Muniment needs Python 3.11 or later; none was found. Install one or run: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@echo "installing uv $(UV_VERSION) into .uv-bootstrap"
-	@rm -rf .uv-bootstrap && $(PYTHON) -m pip install --quiet --disable-pip-version-check --target .uv-bootstrap uv==$(UV_VERSION)
+	@rm -rf .uv-bootstrap && $(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action ignore --target .uv-bootstrap uv==$(UV_VERSION)
 
 $(VENV)/bin/python: | .uv-bootstrap/bin/uv
 	@$(uv_settings); $(UV) venv --quiet --no-python-downloads --allow-existing --python "$$(command -v $(PYTHON))" $(VENV)
