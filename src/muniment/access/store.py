@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
@@ -562,7 +563,7 @@ class PostgresAudit:
         self._tenant_id = tenant_id
         self._clock = clock
         self._waiting: list[_WaitingEntry] = []
-        sa.event.listen(connection, "commit", self._write_waiting)
+        event.listen(connection, "commit", self._write_waiting)
 
     def record(self, actor: Actor, action: Action | str, resource: str, facts: Mapping[str, Any]) -> None:
         """Append an entry at the commit of this transaction."""
