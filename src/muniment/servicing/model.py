@@ -223,7 +223,8 @@ def entitle(
     pot = pot_of(declared.amount, shares=shares_sum, share_decimals=declared.share_decimals)
     if pot.minor_units == 0:
         raise PotTooSmall(currency=pot.currency, shares=shares_sum)
-    parts = split_pro_rata(pot.minor_units, weights)
+    # Addresses are numbers: their order is that of their digits, not of the checksum's capitals.
+    parts = split_pro_rata(pot.minor_units, {wallet.lower(): weight for wallet, weight in weights.items()})
     entitlements = tuple(
         Entitlement(
             payment_id=payment_id(declared.dividend_id, wallet),
@@ -231,11 +232,11 @@ def entitle(
             pay_to=holders[wallet].pay_to,
             investor_id=holders[wallet].investor_id,
             shares=weights[wallet],
-            amount=Money(part, pot.currency),
+            amount=Money(parts[wallet.lower()], pot.currency),
             held=held_reason(holders[wallet]),
         )
-        for wallet, part in parts.items()
-        if part > 0
+        for wallet in weights
+        if parts[wallet.lower()] > 0
     )
     # Invariant I5: nothing lost, nothing made up. Wallets whose part is nothing are left out, so the sum is taken over what is kept.
     assert sum(entitlement.amount.minor_units for entitlement in entitlements) == pot.minor_units, "entitlements add up to the pot"

@@ -147,8 +147,9 @@ class PostgresDividends:
                 **_amount_columns(declared.amount),
             )
             .on_conflict_do_nothing(index_elements=[DIVIDEND.c.dividend_id])
-        )
-        return inserted.rowcount == 1
+            .returning(DIVIDEND.c.dividend_id)
+        ).first()
+        return inserted is not None
 
     def get(self, dividend_id: DividendId) -> Dividend:
         """Return one dividend; `servicing.unknown_dividend` where there is none."""

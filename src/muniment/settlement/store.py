@@ -109,8 +109,9 @@ class PostgresInstructions:
                 requested_at=instruction.requested_at,
             )
             .on_conflict_do_nothing(index_elements=[INSTRUCTION.c.instruction_id])
-        )
-        if inserted.rowcount == 0:
+            .returning(INSTRUCTION.c.instruction_id)
+        ).first()
+        if inserted is None:
             return False
         self._connection.execute(
             sa.insert(LEG),
@@ -259,8 +260,9 @@ class PostgresPaymentTokens:
                 accepted_at=at,
             )
             .on_conflict_do_nothing()
-        )
-        return inserted.rowcount == 1
+            .returning(PAYMENT_TOKEN.c.address)
+        ).first()
+        return inserted is not None
 
     def find(self, address: Address) -> PaymentToken | None:
         """Return the payment token at an address, or None where the issuer has not accepted it."""
