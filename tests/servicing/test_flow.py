@@ -304,8 +304,10 @@ VANDALISM = [
     ("UPDATE servicing.payment SET pay_to = '0x000000000000000000000000000000000000dEaD'", "servicing.paid_elsewhere"),
     ("UPDATE servicing.payee SET token_units = token_units + 1", "servicing.chain_paid_otherwise"),
     (
-        "UPDATE servicing.payment SET state = 'held', held_reason = 'servicing.wallet_frozen', transaction_hash = NULL,"
-        " block_number = NULL",
+        (
+            "UPDATE servicing.payment SET state = 'held', held_reason = 'servicing.wallet_frozen', transaction_hash = NULL,"
+            " block_number = NULL"
+        ),
         "servicing.paid_times",
     ),
     ("UPDATE servicing.run SET pot_minor_units = pot_minor_units + 1, paid_minor_units = paid_minor_units + 1", "servicing.pot_differs"),

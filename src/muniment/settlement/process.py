@@ -250,7 +250,9 @@ def _against_the_book(state: InstructionState, entry: SignedPurpose | None, fact
                     "An instruction is called settled, but its transaction is not final and successful there.",
                     dict(facts) | {"transaction": transaction_hash, "block_number": block_number},
                 )
-        case FailedInstruction():
+        case FailedInstruction(_, transaction_hash, _, _, _):
+            if entry is None and transaction_hash is not None:
+                yield Difference("I8", "settlement.transaction_missing", "A failed instruction has lost its signed transaction.", facts)
             if entry is not None and entry.succeeded:
                 yield Difference(
                     "I4", "settlement.failed_but_moved", "An instruction is called failed, but its transaction succeeded.", facts
