@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from muniment.access.model import system_actor
 from muniment.access.store import ORGANISATION
-from muniment.app.platform import PLATFORM_JOB, open_platform
+from muniment.app.platform import PLATFORM_JOB, needs_platform, open_platform
 from muniment.app.wiring import Backend, Unit, Units
 from muniment.app.worker import WorkerParts
 from muniment.compliance import chain as compliance_chain
@@ -135,8 +135,13 @@ class WorkerTables:
 
 
 def worker_tables(parts: WorkerParts) -> WorkerTables:
-    """Return the tables over the parts that a worker has opened."""
-    return WorkerTables(Backend(**{field.name: getattr(parts, field.name) for field in dataclasses.fields(Backend)}))
+    """Return the tables over the parts that a worker has opened; on a new chain, have the platform's contracts brought to it at once."""
+    backend = Backend(**{field.name: getattr(parts, field.name) for field in dataclasses.fields(Backend)})
+    units = Units(backend)
+    if needs_platform(units):
+        with units.begin_platform() as unit:
+            unit.jobs.defer(PLATFORM_JOB, {}, lock=PLATFORM_JOB)
+    return WorkerTables(backend)
 
 
 def _security(job: RunningJob) -> SecurityId:

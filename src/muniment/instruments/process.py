@@ -99,6 +99,9 @@ def deploy_security(
 
 def _prepare(asset_record_id: AssetRecordId, *, units: Units, platform: PlatformUnits, grant_wei: int) -> Waiting | None:
     """See to the issuer's gas money and the asset's registration: both are the platform's to send, so they go in one block."""
+    with platform() as unit:
+        if not set(PLATFORM_ARTIFACTS) <= unit.suites.platform_contracts().keys():
+            return Waiting("the platform's contracts", "instruments.platform")
     funding = _prepare_issuer(units=units, platform=platform, grant_wei=grant_wei)
     registration = _register(asset_record_id, units=units, platform=platform)
     return funding or registration
