@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from litestar import Litestar, Request, Response, Router
 from litestar.di import Provide
@@ -30,5 +31,5 @@ def a_client(stage: Stage, actor: Actor, routes: Sequence[HTTPRouteHandler]) -> 
     return TestClient(app)
 
 
-def _refused(_: Request[object, object, object], refusal: MunimentError) -> Response[dict[str, object]]:
+def _refused(_: Request[Any, Any, Any], refusal: MunimentError) -> Response[dict[str, object]]:
     return Response(refusal.as_json(), status_code=422)

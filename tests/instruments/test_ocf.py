@@ -10,10 +10,10 @@ import json
 import re
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -30,13 +30,16 @@ from muniment.instruments.model.ocf_archive import unpack
 from muniment.instruments.model.ocf_fields import OPAQUE, TYPED, flaws_of_object
 from tests.instruments.conftest import EXAMPLES
 
-SCHEMA_URL = "https://schema.opencaptablecoalition.com/v/1.2.0/"
 PACKAGES = ("samples", "ocf-tools-testPackage", "tutorials/quickstart", "tutorials/options")
-JUNK = st.sampled_from(
-    [None, True, 0, 1.5, "", "x", "-1", "1.5", "2024-02-30", "2024-02-29", "US", "usa", [], ["a", "a"], [1], {}, {"amount": "1"}]
-)
+JUNK_VALUES: list[Any] = [
+    *(None, True, 0, 1.5, "", "x", "-1", "1.5", "2024-02-30", "2024-02-29", "US", "usa"),
+    *([], ["a", "a"], [1], {}, {"amount": "1"}),
+]
+JUNK = st.sampled_from(JUNK_VALUES)
 
 FORMATS = FormatChecker(formats=())
+
+Change: TypeAlias = Callable[[dict[str, Any]], object]
 
 
 @FORMATS.checks("date")
@@ -60,7 +63,7 @@ class Schemas:
 
     def __init__(self, folder: Path) -> None:
         loaded = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("*.schema.json"))]
-        self._registry: Registry[Any] = Registry().with_resources(
+        self._registry: Any = Registry().with_resources(
             [(schema["$id"], Resource.from_contents(schema, default_specification=DRAFT7)) for schema in loaded]
         )
         self.validators = {
@@ -93,7 +96,7 @@ def example() -> dict[str, bytes]:
     return files_below(EXAMPLES / "ocf")
 
 
-def changed(file: str, change: Any) -> dict[str, bytes]:
+def changed(file: str, change: Change) -> dict[str, bytes]:
     """Return the example package with one file's JSON changed."""
     files = example()
     content = json.loads(files[file])
@@ -227,35 +230,38 @@ def test_every_flaw_of_a_broken_object_is_told_and_the_rest_is_taken() -> None:
     assert len(package.objects) == whole - 1
 
 
+DEFECTS: list[tuple[str, Change, str, str | None]] = [
+    ("Stakeholders.ocf.json", lambda content: content.update(file_type="OCF_TRANSACTIONS_FILE"), "ocf.wrong_file_type", "file_type"),
+    ("Stakeholders.ocf.json", lambda content: content.update(items={}), "ocf.wrong_type", "items"),
+    ("Stakeholders.ocf.json", lambda content: content["items"].append("x"), "ocf.wrong_type", "items[5]"),
+    ("Stakeholders.ocf.json", lambda content: content["items"].append(content["items"][0]), "ocf.repeated_id", "id"),
+    ("Stakeholders.ocf.json", lambda content: content["items"][0].update(object_type="SHIP"), "ocf.unknown_object_type", "object_type"),
+    ("Stakeholders.ocf.json", lambda content: content["items"][0].update(object_type="STOCK_CLASS"), "ocf.wrong_file", "object_type"),
+    ("Stakeholders.ocf.json", lambda content: content["items"][0].update(id=7), "ocf.wrong_type", "id"),
+    ("Stakeholders.ocf.json", lambda content: content["items"][0].update(comments=["a\x00"]), "ocf.not_text", "comments[0]"),
+    ("Stakeholders.ocf.json", lambda content: content["items"][0].update(comments=["\ud800"]), "ocf.not_text", "comments[0]"),
+    ("Stakeholders.ocf.json", lambda content: content["items"][0].update(comments=["x" * 10_001]), "ocf.too_long", "comments[0]"),
+    (
+        "Manifest.ocf.json",
+        lambda content: content["stakeholders_files"].append({"filepath": "../../etc/passwd"}),
+        "ocf.file_missing",
+        None,
+    ),
+    (
+        "Manifest.ocf.json",
+        lambda content: content["stakeholders_files"].append({}),
+        "ocf.missing_field",
+        "stakeholders_files[1].filepath",
+    ),
+    ("Manifest.ocf.json", lambda content: content.update(stakeholders_files="x"), "ocf.wrong_type", "stakeholders_files"),
+]
+
+
 @pytest.mark.parametrize(
     ("file", "change", "code", "field"),
-    [
-        ("Stakeholders.ocf.json", lambda content: content.update(file_type="OCF_TRANSACTIONS_FILE"), "ocf.wrong_file_type", "file_type"),
-        ("Stakeholders.ocf.json", lambda content: content.update(items={}), "ocf.wrong_type", "items"),
-        ("Stakeholders.ocf.json", lambda content: content["items"].append("x"), "ocf.wrong_type", "items[5]"),
-        ("Stakeholders.ocf.json", lambda content: content["items"].append(content["items"][0]), "ocf.repeated_id", "id"),
-        ("Stakeholders.ocf.json", lambda content: content["items"][0].update(object_type="SHIP"), "ocf.unknown_object_type", "object_type"),
-        ("Stakeholders.ocf.json", lambda content: content["items"][0].update(object_type="STOCK_CLASS"), "ocf.wrong_file", "object_type"),
-        ("Stakeholders.ocf.json", lambda content: content["items"][0].update(id=7), "ocf.wrong_type", "id"),
-        ("Stakeholders.ocf.json", lambda content: content["items"][0].update(comments=["a\x00"]), "ocf.not_text", "comments[0]"),
-        ("Stakeholders.ocf.json", lambda content: content["items"][0].update(comments=["\ud800"]), "ocf.not_text", "comments[0]"),
-        ("Stakeholders.ocf.json", lambda content: content["items"][0].update(comments=["x" * 10_001]), "ocf.too_long", "comments[0]"),
-        (
-            "Manifest.ocf.json",
-            lambda content: content["stakeholders_files"].append({"filepath": "../../etc/passwd"}),
-            "ocf.file_missing",
-            None,
-        ),
-        (
-            "Manifest.ocf.json",
-            lambda content: content["stakeholders_files"].append({}),
-            "ocf.missing_field",
-            "stakeholders_files[1].filepath",
-        ),
-        ("Manifest.ocf.json", lambda content: content.update(stakeholders_files="x"), "ocf.wrong_type", "stakeholders_files"),
-    ],
+    DEFECTS,
 )
-def test_a_defect_is_told_with_its_place(file: str, change: Any, code: str, field: str | None) -> None:
+def test_a_defect_is_told_with_its_place(file: str, change: Change, code: str, field: str | None) -> None:
     found = refusals(read_package(changed(file, change)))
     assert [(each[0], each[3]) for each in found] == [(code, field)]
 
@@ -288,17 +294,20 @@ def test_unknown_fields_are_told_and_kept() -> None:
     assert b'"shoe_size": {\n        "eu": 43' in write_package(package)["Stakeholders.ocf.json"]
 
 
+UNSOUND: list[tuple[Change, str]] = [
+    (lambda content: content.pop("issuer"), "issuer"),
+    (lambda content: content["issuer"].pop("legal_name"), "issuer.legal_name"),
+    (lambda content: content["issuer"].update(formation_date="10/01/2024"), "issuer.formation_date"),
+    (lambda content: content.update(as_of="yesterday"), "as_of"),
+    (lambda content: content.update(comments=["\x00"]), "comments[0]"),
+]
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
-    [
-        (lambda content: content.pop("issuer"), "issuer"),
-        (lambda content: content["issuer"].pop("legal_name"), "issuer.legal_name"),
-        (lambda content: content["issuer"].update(formation_date="10/01/2024"), "issuer.formation_date"),
-        (lambda content: content.update(as_of="yesterday"), "as_of"),
-        (lambda content: content.update(comments=["\x00"]), "comments[0]"),
-    ],
+    UNSOUND,
 )
-def test_a_package_without_a_sound_issuer_is_refused_whole(change: Any, field: str) -> None:
+def test_a_package_without_a_sound_issuer_is_refused_whole(change: Change, field: str) -> None:
     with pytest.raises(PackageUnreadable) as refused:
         read_package(changed("Manifest.ocf.json", change))
     assert refused.value.place is not None and (refused.value.place.file, refused.value.place.field) == ("Manifest.ocf.json", field)
@@ -334,27 +343,35 @@ def test_a_cap_table_can_be_asked_for_any_day(day: str, founder: int) -> None:
     assert table.shares_of("cls-common", "sh-founder-a") == founder
 
 
-def at(index: int, **changes: Any) -> Any:
-    return lambda content: content["items"][index].update(changes)
+def at(index: int, **changes: Any) -> Change:
+    """Return what changes fields of one transaction of the example."""
+
+    def change(content: dict[str, Any]) -> None:
+        content["items"][index].update(changes)
+
+    return change
+
+
+CONTRADICTIONS: list[tuple[Change, str, str]] = [
+    (at(0, stakeholder_id="nobody"), "cap_table.unknown_stakeholder", "tx-issue-sec-cs-1"),
+    (at(0, stock_class_id="none"), "cap_table.unknown_stock_class", "tx-issue-sec-cs-1"),
+    (at(1, security_id="sec-cs-1"), "cap_table.issued_twice", "tx-issue-sec-cs-2"),
+    (at(0, quantity="0"), "cap_table.no_quantity", "tx-issue-sec-cs-1"),
+    (at(11, quantity="3000001"), "cap_table.more_than_held", "tx-transfer-cs-2"),
+    (at(11, quantity="400000"), "cap_table.balance_differs", "tx-transfer-cs-2"),
+    (at(12, quantity="499999"), "cap_table.does_not_add_up", "tx-transfer-cs-2"),
+    (at(11, resulting_security_ids=["sec-none"]), "cap_table.unknown_security", "tx-transfer-cs-2"),
+    (at(14, security_id="sec-cs-2"), "cap_table.not_open", "tx-repurchase-cs-4"),
+    (at(7, split_ratio={"numerator": "2", "denominator": "0"}), "cap_table.no_ratio", "tx-split-common"),
+    (at(8, new_shares_authorized="7000000"), "cap_table.over_authorized", "tx-split-common"),
+]
 
 
 @pytest.mark.parametrize(
     ("change", "code", "object_id"),
-    [
-        (at(0, stakeholder_id="nobody"), "cap_table.unknown_stakeholder", "tx-issue-sec-cs-1"),
-        (at(0, stock_class_id="none"), "cap_table.unknown_stock_class", "tx-issue-sec-cs-1"),
-        (at(1, security_id="sec-cs-1"), "cap_table.issued_twice", "tx-issue-sec-cs-2"),
-        (at(0, quantity="0"), "cap_table.no_quantity", "tx-issue-sec-cs-1"),
-        (at(11, quantity="3000001"), "cap_table.more_than_held", "tx-transfer-cs-2"),
-        (at(11, quantity="400000"), "cap_table.balance_differs", "tx-transfer-cs-2"),
-        (at(12, quantity="499999"), "cap_table.does_not_add_up", "tx-transfer-cs-2"),
-        (at(11, resulting_security_ids=["sec-none"]), "cap_table.unknown_security", "tx-transfer-cs-2"),
-        (at(14, security_id="sec-cs-2"), "cap_table.not_open", "tx-repurchase-cs-4"),
-        (at(7, split_ratio={"numerator": "2", "denominator": "0"}), "cap_table.no_ratio", "tx-split-common"),
-        (at(8, new_shares_authorized="7000000"), "cap_table.over_authorized", "tx-split-common"),
-    ],
+    CONTRADICTIONS,
 )
-def test_a_transaction_that_contradicts_the_others_is_told_and_the_rest_stands(change: Any, code: str, object_id: str) -> None:
+def test_a_transaction_that_contradicts_the_others_is_told_and_the_rest_stands(change: Change, code: str, object_id: str) -> None:
     table = replay(read_package(changed("Transactions.ocf.json", change)))
     found = [(each.code, each.object_id) for each in table.defects]
     assert (code, object_id) in found or code in {each[0] for each in found}

@@ -110,8 +110,8 @@ class Identities(Protocol):
         """Return registrations in a state, oldest change first, locked until commit."""
         ...
 
-    def count(self, state: RegistrationState) -> int:
-        """Return how many registrations are in a state."""
+    def count(self, state: RegistrationState, *, changed_since: dt.datetime | None = None) -> int:
+        """Return how many registrations are in a state, and came into it since an instant where one is given."""
         ...
 
     def purposes_open(self) -> Sequence[str]:

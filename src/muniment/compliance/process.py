@@ -42,6 +42,9 @@ GATHER_SECONDS = 0.5
 """How long the first registration waits for others, so that a list of investors goes in few transactions."""
 
 _WANTED_OR_THERE = frozenset({RegistrationState.WANTED, RegistrationState.REGISTERED})
+PATIENCE_SECONDS = 60
+"""How long a registration may be wanted before the next one starts the work anew."""
+
 _UNDER_WAY = frozenset({RegistrationState.SENT, RegistrationState.REGISTERED})
 
 
@@ -55,7 +58,9 @@ def want_investor(investor_id: InvestorId, *, units: Units) -> None:
         now = unit.clock.now()
         if not isinstance(investor.standing, Verified) or not investor.is_verified(now):
             return
-        nobody_waits = unit.identities.count(RegistrationState.WANTED) == 0
+        # Somebody who has waited for longer was forgotten by a job that failed: start another.
+        lately = now - dt.timedelta(seconds=PATIENCE_SECONDS)
+        nobody_waits = unit.identities.count(RegistrationState.WANTED, changed_since=lately) == 0
         wanted = 0
         wallets = sorted(unit.wallets.of_investor(investor_id), key=lambda wallet: wallet.position)
         for wallet in wallets:

@@ -179,9 +179,11 @@ class PostgresIdentities:
         )
         return [_registration(row) for row in self._connection.execute(query)]
 
-    def count(self, state: RegistrationState) -> int:
-        """Return how many registrations are in a state."""
+    def count(self, state: RegistrationState, *, changed_since: dt.datetime | None = None) -> int:
+        """Return how many registrations are in a state, and came into it since an instant where one is given."""
         query = sa.select(sa.func.count()).select_from(REGISTRATION).where(REGISTRATION.c.state == state.value)
+        if changed_since is not None:
+            query = query.where(REGISTRATION.c.changed_at >= changed_since)
         return int(self._connection.execute(query).scalar_one())
 
     def purposes_open(self) -> Sequence[str]:
@@ -301,7 +303,8 @@ class PostgresFreezes:
 
     def of_security(self, security_id: SecurityId, *, limit: int = 100) -> Sequence[Freeze]:
         """Return a security's orders, newest first."""
-        query = sa.select(FREEZE).where(FREEZE.c.security_id == security_id).order_by(FREEZE.c.freeze_id.desc()).limit(limit)
+        newest_first = (FREEZE.c.ordered_at.desc(), FREEZE.c.freeze_id.desc())
+        query = sa.select(FREEZE).where(FREEZE.c.security_id == security_id).order_by(*newest_first).limit(limit)
         return [_freeze(row) for row in self._connection.execute(query)]
 
     def settle(self, freeze_id: UUID, *, failure: str | None, at: dt.datetime) -> None:

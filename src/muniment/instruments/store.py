@@ -481,11 +481,11 @@ class PostgresSecurities:
 
     def all(self) -> Sequence[Security]:
         """Return every security, oldest first."""
-        return [_security(row) for row in self._connection.execute(sa.select(SECURITY).order_by(SECURITY.c.security_id))]
+        return [_security(row) for row in self._connection.execute(sa.select(SECURITY).order_by(SECURITY.c.drafted_at, SECURITY.c.symbol))]
 
     def of_asset(self, asset_record_id: AssetRecordId) -> Sequence[Security]:
         """Return the securities on one asset, oldest first."""
-        query = sa.select(SECURITY).where(SECURITY.c.asset_record_id == asset_record_id).order_by(SECURITY.c.security_id)
+        query = sa.select(SECURITY).where(SECURITY.c.asset_record_id == asset_record_id).order_by(SECURITY.c.drafted_at, SECURITY.c.symbol)
         return [_security(row) for row in self._connection.execute(query)]
 
     def _first(self, condition: sa.ColumnElement[bool]) -> Security | None:

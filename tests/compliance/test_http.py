@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The REST face of compliance: rules in decimal shares, checks with reasons, freezes; other issuers see nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from muniment.access.model import Role
+from muniment.compliance import http
+from muniment.infra.postgres.database import METADATA
+from tests.access.unit import an_actor
+from tests.compliance.market import Market
+from tests.infra.rig import an_address
+from tests.instruments.api import a_client
+from tests.instruments.stage import Stage
+
+TABLES = [table for table in METADATA.sorted_tables if table.schema == "compliance"]
+
+
+@pytest.fixture(scope="module")
+def market(stage: Stage) -> Market:
+    """One open security that these tests share."""
+    made = Market(stage, stage.a_tenant())
+    made.open()
+    return made
+
+
+@pytest.fixture
+def api(market: Market) -> Any:
+    return a_client(market.stage, market.owner, http.ROUTES)
+
+
+def path(market: Market, rest: str) -> str:
+    return f"/v1/securities/{market.security_id}/{rest}"
+
+
+def test_rules_are_put_and_read_with_their_citations(market: Market, api: Any) -> None:
+    rules = [
+        {"kind": "country_blocked", "rule_id": "charter.us", "citation": "17 CFR 230.903", "countries": ["US", "CA"]},
+        {"kind": "maximum_balance", "shares": "2500"},
+        {"kind": "holder_cap", "rule_id": "law.12g", "citation": "15 U.S.C. 78l(g)", "holders": 2000},
+    ]
+    put = api.put(path(market, "rules"), json={"rules": rules})
+    assert put.status_code == 200, put.text
+    assert put.json()["rules"] == [
+        {"kind": "country_blocked", "rule_id": "charter.us", "citation": "17 CFR 230.903", "countries": ["CA", "US"]},
+        {"kind": "maximum_balance", "rule_id": "issuer.maximum_balance", "citation": "Issuer rule", "shares": "2500"},
+        {"kind": "holder_cap", "rule_id": "law.12g", "citation": "15 U.S.C. 78l(g)", "holders": 2000},
+    ]
+    versions = api.get(path(market, "rules")).json()["versions"]
+    assert [version["version"] for version in versions] == [1, 2] and versions[1]["rules"] == put.json()["rules"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "code", "field"),
+    [
+        ({"kind": "speed_limit"}, "compliance.rules_invalid", "rules[0].kind"),
+        ({"kind": "maximum_balance", "shares": 5}, "compliance.rules_invalid", "rules[0].shares"),
+        ({"kind": "maximum_balance", "shares": "-5"}, "compliance.rules_invalid", "rules[0].shares"),
+        ({"kind": "maximum_balance", "shares": "1.5"}, "money.too_precise", "rules[0].shares"),
+        ({"kind": "supply_cap", "shares": "many"}, "money.not_an_amount", "rules[0].shares"),
+        ({"kind": "holder_cap", "holders": "5.5"}, "compliance.rules_invalid", "rules[0].holders"),
+        ({"kind": "holder_cap", "holders": True}, "compliance.rules_invalid", "rules[0].holders"),
+        ({"kind": "country_allowed", "countries": ["Narnia"]}, "compliance.rules_invalid", "rules[0].countries[0]"),
+        ({"kind": "country_allowed", "countries": []}, "compliance.rules_invalid", "rules[0].countries"),
+        ({"kind": "country_allowed", "countries": "GB"}, "compliance.rules_invalid", "rules[0].countries"),
+        ({"kind": "holder_cap", "holders": 5, "shares": "5"}, "compliance.rules_invalid", "rules[0].shares"),
+    ],
+)
+def test_a_malformed_rule_is_refused_with_its_place_and_sets_nothing(
+    market: Market, api: Any, rule: dict[str, Any], code: str, field: str
+) -> None:
+    before = len(api.get(path(market, "rules")).json()["versions"])
+    refused = api.put(path(market, "rules"), json={"rules": [rule]})
+    assert refused.status_code == 422 and (refused.json()["code"], refused.json()["place"]["field"]) == (code, field)
+    assert len(api.get(path(market, "rules")).json()["versions"]) == before
+
+
+def test_rules_of_yesterday_are_refused(market: Market, api: Any) -> None:
+    refused = api.put(path(market, "rules"), json={"rules": [], "effective_at": "2020-01-01T00:00:00Z"})
+    assert refused.json()["code"] == "compliance.rules_in_the_past" and refused.json()["place"] == {"field": "effective_at"}
+
+
+def test_a_check_tells_every_reason_with_rule_facts_and_cure(market: Market, api: Any) -> None:
+    investor_id, wallet = market.an_investor("CA")
+    market.registered(investor_id)
+    api.put(
+        path(market, "rules"),
+        json={
+            "rules": [
+                {"kind": "country_blocked", "rule_id": "charter.ca", "citation": "Articles, section 8", "countries": ["CA"]},
+                {"kind": "maximum_balance", "rule_id": "charter.maximum", "citation": "Articles, section 7", "shares": "100"},
+            ]
+        },
+    )
+    answer = api.post(path(market, "transfer-checks"), json={"to": wallet, "shares": "101"}).json()
+    assert answer["allowed"] is False
+    assert [reason["code"] for reason in answer["reasons"]] == ["compliance.country_blocked", "compliance.maximum_balance"]
+    assert answer["reasons"][0]["rule"] == "charter.ca" and answer["reasons"][0]["facts"]["country"] == 124
+    assert answer["reasons"][1]["facts"] == {"balance": "0", "shares": "101", "maximum": "100"}
+    assert answer["reasons"][1]["cure"] == "Transfer at most 100 shares."
+
+
+@pytest.mark.parametrize(
+    ("question", "code", "field"),
+    [
+        ({"to": "0x12", "shares": "1"}, "parties.not_an_address", "to"),
+        ({"to": an_address(5), "shares": "1", "from": "0x" + "Ab" * 20}, "parties.bad_checksum", "from"),
+        ({"to": an_address(5), "shares": "1.5"}, "money.too_precise", "shares"),
+        ({"to": an_address(5), "shares": "0"}, "shares.out_of_range", "shares"),
+    ],
+)
+def test_a_malformed_question_is_refused_with_its_place(market: Market, api: Any, question: Any, code: str, field: str) -> None:
+    refused = api.post(path(market, "transfer-checks"), json=question)
+    assert refused.status_code == 422 and (refused.json()["code"], refused.json()["place"]["field"]) == (code, field)
+
+
+def test_a_freeze_is_ordered_once_under_one_key_and_listed(market: Market, api: Any) -> None:
+    body = {"address": an_address(0xF1), "reason": "Court order 7 of 2026"}
+    first, second = (api.post(path(market, "freezes"), json=body, headers={"Idempotency-Key": "freeze-1"}) for _ in range(2))
+    assert first.status_code == 202 and first.json() == second.json()
+    assert (first.json()["action"], first.json()["state"]) == ("freeze_wallet", "sent")
+    market.stage.clock.advance(dt.timedelta(seconds=1))
+    lifted = api.post(path(market, "freezes"), json={**body, "lift": True})
+    assert lifted.json()["action"] == "unfreeze_wallet"
+    listed = api.get(path(market, "freezes")).json()
+    assert [each["action"] for each in listed] == ["unfreeze_wallet", "freeze_wallet"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"), [({"reason": "  "}, "reason"), ({"reason": "x" * 501}, "reason"), ({"shares": "1"}, "shares")]
+)
+def test_a_freeze_that_cannot_be_is_refused(market: Market, api: Any, changes: dict[str, str], field: str) -> None:
+    refused = api.post(path(market, "freezes"), json={"address": an_address(0xF2), "reason": "Why", **changes})
+    assert (refused.json()["code"], refused.json()["place"]["field"]) == ("compliance.freeze_invalid", field)
+
+
+def test_roles_and_other_issuers(market: Market, api: Any) -> None:
+    auditor = a_client(market.stage, an_actor(market.tenant_id, Role.AUDITOR), http.ROUTES)
+    assert auditor.get(path(market, "rules")).status_code == 200
+    assert auditor.put(path(market, "rules"), json={"rules": []}).json()["code"] == "access.not_permitted"
+    assert auditor.post(path(market, "opening")).json()["code"] == "access.not_permitted"
+    investor = a_client(market.stage, an_actor(market.tenant_id, Role.INVESTOR), http.ROUTES)
+    question = {"to": an_address(5), "shares": "1"}
+    assert investor.post(path(market, "transfer-checks"), json=question).json()["code"] == "access.not_permitted"
+    stranger = a_client(market.stage, market.stage.a_tenant()[1], http.ROUTES)
+    for answer in (
+        stranger.get(path(market, "rules")),
+        stranger.put(path(market, "rules"), json={"rules": []}),
+        stranger.post(path(market, "transfer-checks"), json=question),
+        stranger.post(path(market, "opening")),
+        stranger.get(path(market, "freezes")),
+        stranger.post(path(market, "freezes"), json={"address": an_address(5), "reason": "Why"}),
+    ):
+        assert answer.json()["code"] == "instruments.security_not_found"
+
+
+def test_no_table_shows_another_issuers_row(market: Market, api: Any) -> None:
+    api.post(path(market, "freezes"), json={"address": an_address(0xF3), "reason": "Why"})
+    foreign, _ = market.stage.a_tenant()
+    for table in TABLES:
+        assert market.stage.rows(f"SELECT count(*) AS n FROM {table} WHERE tenant_id = :t", t=market.tenant_id)[0].n > 0, table.name
+        with market.stage.database.transaction(tenant_id=foreign) as connection:
+            assert connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() == 0, table.name
