@@ -33,6 +33,7 @@ from muniment.infra.outages import Unreachable
 from muniment.infra.outbox import EventHandlers, PostgresOutbox, RecordedEvent
 from muniment.infra.postgres.database import Database
 from muniment.infra.sealing import Sealer
+from muniment.units.errors import MunimentError
 from muniment.units.ids import Address, TenantId
 from tests.infra.rig import TENANT, Rig, an_address
 
@@ -146,7 +147,7 @@ def working(configuration: Configuration, wiring: Callable[[WorkerParts], Any] =
     def work() -> None:
         try:
             run(configuration, wiring=wiring, stopping=stopping)
-        except Exception as error:  # noqa: BLE001 - the test looks at it
+        except (MunimentError, Unreachable) as error:
             outcome["error"] = error
 
     thread = threading.Thread(target=work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import eth_abi
 import pytest
@@ -162,7 +162,7 @@ def test_a_range_that_is_too_large_is_halved(evm: Evm, token: Address) -> None:
         emit(evm, token, amount)
     head = evm.block_number()
     strict = Strict()
-    found = Evm(strict).logs([token], from_block=0, to_block=head)  # type: ignore[arg-type]
+    found = Evm(cast("JsonRpc", strict)).logs([token], from_block=0, to_block=head)
     assert found == evm.logs([token], from_block=0, to_block=head) and max(strict.asked) > 3 and strict.asked[-1] <= 3
 
 

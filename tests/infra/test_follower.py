@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -193,6 +193,7 @@ class LaggingRpc:
         self.lag = 0
         self.hides_logs = False
         self.fails = 0
+        self.before_headers: Callable[[], object] = lambda: None
 
     def call(self, method: str, params: Sequence[Any] = ()) -> Any:
         self._maybe_fail()
@@ -205,6 +206,7 @@ class LaggingRpc:
 
     def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
         self._maybe_fail()
+        self.before_headers()
         return self._rpc.batch(calls)
 
     def _maybe_fail(self) -> None:
@@ -215,7 +217,7 @@ class LaggingRpc:
 
 def test_a_node_that_lags_causes_no_revert(stage: Stage) -> None:
     rpc = LaggingRpc(stage.rig.rpc)
-    follower = stage.make_follower(stage.balances, evm=Evm(rpc))  # type: ignore[arg-type]
+    follower = stage.make_follower(stage.balances, evm=Evm(cast("JsonRpc", rpc)))
     for amount in range(5):
         stage.transfer(amount)
         stage.rig.mine()
@@ -230,7 +232,7 @@ def test_a_node_that_lags_causes_no_revert(stage: Stage) -> None:
 def test_logs_that_a_lagging_node_leaves_out_are_asked_for_by_block(stage: Stage) -> None:
     rpc = LaggingRpc(stage.rig.rpc)
     rpc.hides_logs = True
-    follower = stage.make_follower(stage.balances, evm=Evm(rpc))  # type: ignore[arg-type]
+    follower = stage.make_follower(stage.balances, evm=Evm(cast("JsonRpc", rpc)))
     for amount in range(5):
         stage.transfer(amount)
         stage.rig.mine()
@@ -240,7 +242,7 @@ def test_logs_that_a_lagging_node_leaves_out_are_asked_for_by_block(stage: Stage
 
 def test_an_outage_at_any_call_loses_nothing(stage: Stage) -> None:
     rpc = LaggingRpc(stage.rig.rpc)
-    follower = stage.make_follower(stage.balances, evm=Evm(rpc))  # type: ignore[arg-type]
+    follower = stage.make_follower(stage.balances, evm=Evm(cast("JsonRpc", rpc)))
     for amount in range(12):
         stage.transfer(amount)
         stage.rig.mine()
@@ -300,6 +302,20 @@ def test_two_followers_hand_out_each_block_once(stage: Stage) -> None:
         other.step()
         stage.follower.step()
     stage.follower.catch_up()
+    assert Counter(stage.balances.blocks).most_common(1)[0][1] == 1
+    stage.assert_equal()
+
+
+def test_a_follower_that_was_overtaken_hands_out_nothing(stage: Stage) -> None:
+    rpc = LaggingRpc(stage.rig.rpc)
+    slow = stage.make_follower(stage.balances, evm=Evm(cast("JsonRpc", rpc)))
+    slow.catch_up()
+    for amount in range(3):
+        stage.transfer(amount)
+        stage.rig.mine()
+    # Between its look at the cursor and its transaction, another worker takes the same blocks.
+    rpc.before_headers = stage.follower.catch_up
+    assert not slow.step().moved
     assert Counter(stage.balances.blocks).most_common(1)[0][1] == 1
     stage.assert_equal()
 

@@ -217,7 +217,7 @@ class _PutBack(procrastinate_retry.BaseRetryStrategy):
     ) -> procrastinate.RetryDecision | None:
         if not isinstance(exception, _RunAgain):
             return None
-        return procrastinate.RetryDecision(retry_at=dt.datetime.now(dt.UTC) + dt.timedelta(seconds=exception.after_seconds))
+        return procrastinate.RetryDecision(retry_in={"milliseconds": int(exception.after_seconds * 1000)})
 
 
 class JobRunner:
