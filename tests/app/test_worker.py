@@ -195,7 +195,7 @@ def test_a_process_goes_from_its_job_to_the_chain_and_its_event(configuration: C
         defer_payment(rig, "1", receiver)
         wait_until(lambda: is_handled(rig))
         # Three blocks of 0.2 s, and no wait in between is longer than the poll.
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10
     assert made[0].heard == ["1"]
     assert rig.evm.balance(receiver) == 5
     assert not (configuration.run_folder / "worker.json").exists()

@@ -82,7 +82,7 @@ def test_a_job_runs_with_its_arguments_and_its_tenant_soon_after_the_commit(data
         began = time.monotonic()
         defer(database, "test.note", thing_id="7")
         wait_until(lambda: seen)
-        assert ran_at[0] - began < 0.5
+        assert ran_at[0] - began < 2
         wait_until(lambda: count(database) == 0)
     assert (seen[0].tenant_id, dict(seen[0].args), seen[0].attempts) == (TENANT, {"thing_id": "7"}, 0)
 
@@ -149,7 +149,7 @@ def test_a_final_transaction_wakes_the_processes_of_its_tenant_that_wait_for_its
             assert wake(connection, tenant_id=TENANT, purpose="pay:1:batch:0") == 1
         woken_at = time.monotonic()
         wait_until(lambda: len(runs) > before, seconds=2)
-        assert runs[before][0] == "mine" and runs[before][1] - woken_at < 1
+        assert runs[before][0] == "mine" and runs[before][1] - woken_at < 2
 
 
 def test_a_platform_transaction_wakes_whoever_waits_for_its_purpose(database: Database) -> None:
