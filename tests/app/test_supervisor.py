@@ -255,3 +255,26 @@ def test_a_database_that_does_not_answer_is_an_outage_that_shows_no_password(hom
 def journal_of(database_url: str) -> dict[int, str]:
     with psycopg.connect(database_url) as connection:
         return {block.number: "0x" + block.hash.hex() for block in blocks_from(connection, 0)}
+
+
+@pytest.mark.crash
+def test_killed_at_any_moment_of_its_start_the_next_start_finds_its_way(home: Path, anvil_binary: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path\n"
+        "from muniment.app.services import services; from muniment.infra.configuration import Configuration\n"
+        "print('go', flush=True)\n"
+        "with services(Configuration(home=Path(sys.argv[1]), anvil=Path(sys.argv[2])), progress=lambda message: None): time.sleep(600)"
+    )
+    for wait_seconds in (0.05, 0.15, 0.3, 0.45, 0.6, 0.8, 1.1, 1.6):
+        victim = subprocess.Popen([sys.executable, "-c", program, str(home), str(anvil_binary)], stdout=subprocess.PIPE, text=True)
+        assert victim.stdout is not None
+        assert victim.stdout.readline() == "go\n"
+        time.sleep(wait_seconds)
+        victim.kill()
+        victim.communicate()
+    with services(Configuration(home=home, anvil=anvil_binary), progress=lambda _message: None) as running:
+        with psycopg.connect(running.database_url) as connection:
+            assert connection.execute("SELECT count(*) FROM infra.chain_identity").fetchone() == (1,)
+        rpc = JsonRpc(running.chain_rpc_url)
+        assert int(rpc.call("eth_chainId"), 16) == 31337
+        rpc.close()

@@ -147,8 +147,8 @@ def _populate(units: Units, url: str) -> World:
     wait_until(lambda: isinstance(open_platform(units), Done), "the platform's contracts")
     tenant_id = TenantId(uuid.uuid4())
     owner = _found(units, tenant_id, "Harbour Vehicles SPV 12 Ltd", "owner@example.com")
-    second = _join(units, owner, "second@example.com", "Bo Lindqvist", {Role.TRANSFER_AGENT, Role.COMPLIANCE_OFFICER})
-    auditor = _join(units, owner, "auditor@example.com", "Carla Auditor", {Role.AUDITOR})
+    second = join(units, owner, "second@example.com", "Bo Lindqvist", {Role.TRANSFER_AGENT, Role.COMPLIANCE_OFFICER})
+    auditor = join(units, owner, "auditor@example.com", "Carla Auditor", {Role.AUDITOR})
     security_id = _security(units, owner)
     _investors(units, owner)
     wait_until(lambda: _is_open(units, tenant_id, security_id), "the security to open")
@@ -168,7 +168,8 @@ def _found(units: Units, tenant_id: TenantId, name: str, email: str) -> Person:
         return Person(email, PASSWORD, found_organisation(request, unit=unit).owner)
 
 
-def _join(units: Units, owner: Person, email: str, name: str, roles: set[Role]) -> Person:
+def join(units: Units, owner: Person, email: str, name: str, roles: set[Role]) -> Person:
+    """Invite somebody and let them accept."""
     with units.begin(owner.actor.tenant_id) as unit:
         token = invite_member(owner.actor, InviteMember(email, name, frozenset(roles)), unit=unit)
     with units.begin(owner.actor.tenant_id) as unit:

@@ -88,7 +88,9 @@ def _given_request_id(scope: Scope) -> str | None:
 def _set_headers(headers: MutableScopeHeaders, *, scope: Scope, request_id: str) -> None:
     headers[REQUEST_ID_HEADER] = request_id
     for name, content in SECURITY_HEADERS.items():
-        headers[name] = content
+        # A route may be stricter than all others, as the one that hands out uploaded documents is.
+        if name.lower() not in headers:
+            headers[name] = content
     if scope["scheme"] == "https":
         headers["Strict-Transport-Security"] = STRICT_TRANSPORT
     # What a person or a program reads of the registry is theirs alone; only the hashed files under /static may be kept.

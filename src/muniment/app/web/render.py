@@ -70,7 +70,7 @@ def environment() -> Environment:
     jinja = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    shared: dict[str, Any] = {"asset": asset, "htmx_config": HTMX_CONFIG}
+    shared: dict[str, Any] = {"asset": asset, "htmx_config": HTMX_CONFIG, "reason": ReasonView}
     jinja.globals.update(shared)
     jinja.filters.update(short=words.short, when=words.when, day=words.day, words=words.words_of, headed=words.headed)
     return jinja
