@@ -231,6 +231,18 @@ def test_every_flaw_of_a_broken_object_is_told_and_the_rest_is_taken() -> None:
 
 
 DEFECTS: list[tuple[str, Change, str, str | None]] = [
+    (
+        "Transactions.ocf.json",
+        lambda content: content["items"][11].update(resulting_security_ids=["sec-cs-5", "sec-cs-5"]),
+        "ocf.repeated",
+        "resulting_security_ids",
+    ),
+    (
+        "Transactions.ocf.json",
+        lambda content: content["items"][11].update(resulting_security_ids=[]),
+        "ocf.too_few",
+        "resulting_security_ids",
+    ),
     ("Stakeholders.ocf.json", lambda content: content.update(file_type="OCF_TRANSACTIONS_FILE"), "ocf.wrong_file_type", "file_type"),
     ("Stakeholders.ocf.json", lambda content: content.update(items={}), "ocf.wrong_type", "items"),
     ("Stakeholders.ocf.json", lambda content: content["items"].append("x"), "ocf.wrong_type", "items[5]"),
@@ -390,8 +402,9 @@ def test_a_security_closes_at_most_once() -> None:
 
 def test_a_split_by_reissuance_is_counted_once() -> None:
     def reissues(content: dict[str, Any]) -> None:
+        # Listed before the split of the same day: still counted after it.
         content["items"].insert(
-            8, {**content["items"][0], "id": "tx-new", "security_id": "sec-new", "date": "2025-01-02", "quantity": "4000000"}
+            7, {**content["items"][0], "id": "tx-new", "security_id": "sec-new", "date": "2025-01-02", "quantity": "4000000"}
         )
         content["items"].insert(
             9,
