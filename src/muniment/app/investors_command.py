@@ -11,10 +11,13 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from muniment.app.books import open_units
+from muniment.access.model import Actor
+from muniment.app.books import open_units, wait_for
 from muniment.app.cli import JsonOption
 from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
 from muniment.app.tokenise_command import CannotRead
+from muniment.app.wiring import Units
+from muniment.compliance.ports import RegistrationState
 from muniment.parties import commands as parties
 from muniment.units.errors import Place
 
@@ -50,6 +53,7 @@ def import_file(
                 with units.begin(actor.tenant_id) as unit:
                     investor, _ = parties.verify_investor(actor, row.investor_id, unit=unit)
                 statuses[investor.status] = statuses.get(investor.status, 0) + 1
+            _wait_for_registry(units, actor)
     if as_json:
         typer.echo(json.dumps({**report.as_json(), "verification": statuses}))
     else:
@@ -61,3 +65,17 @@ def import_file(
             typer.echo(f"  {count} {status}")
     if report.refused:
         raise typer.Exit(1)
+
+
+def _wait_for_registry(units: Units, actor: Actor) -> None:
+    """Wait until the verified wallets are on the chain, where the organisation has an identity registry yet."""
+
+    def registered() -> bool:
+        with units.begin(actor.tenant_id) as unit:
+            suite = unit.suites.suite()
+            is_there = suite is not None and suite.state == "deployed"
+            return not is_there or not (unit.identities.count(RegistrationState.WANTED) or unit.identities.count(RegistrationState.SENT))
+
+    # The events of the verifications are handled first; they want the wallets in the registry.
+    wait_for("the verified investors' events", lambda: units.is_quiet(actor.tenant_id))
+    wait_for("the identity registry", registered)

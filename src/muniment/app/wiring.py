@@ -353,6 +353,12 @@ class Units:
         with self.backend.database.worker_transaction() as connection:
             yield PlatformUnit(self.backend, connection)
 
+    def is_quiet(self, tenant_id: TenantId) -> bool:
+        """Return whether every event of the organisation has been handled."""
+        statement = sa.text("SELECT NOT EXISTS (SELECT FROM infra.outbox_event WHERE handled_at IS NULL AND dead_at IS NULL)")
+        with self.backend.database.transaction(tenant_id=tenant_id) as connection:
+            return bool(connection.scalar(statement))
+
     def of(self, tenant_id: TenantId) -> Callable[[], AbstractContextManager[Unit]]:
         """Return what opens units of one organisation, as processes take it."""
         return lambda: self.begin(tenant_id)

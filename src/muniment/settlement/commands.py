@@ -198,7 +198,8 @@ def issue(actor: Actor, request: IssueShares, *, unit: SettlementUnit) -> IssueR
     authorize(actor, Action.SETTLEMENT_ISSUE, tenant_id=unit.tenant_id)
     accepted, refused = _sort_out(request, unit=unit)
     if not accepted:
-        raise NothingToIssue(allotments=len(request.allotments))
+        first_reason = refused[0].decision.reasons[0].sentence if refused else "there is none."
+        raise NothingToIssue(allotments=len(request.allotments), first_reason=first_reason)
     repeated = unit.instructions.of_request(request.request_id)
     if repeated:
         return IssueReport(request.request_id, accepted, refused, tuple(state.instruction for state in repeated))

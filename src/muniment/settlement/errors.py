@@ -19,7 +19,7 @@ class NothingToIssue(MunimentError):
     """No allotment at all, or none that may be issued."""
 
     code = "settlement.nothing_to_issue"
-    message = "None of the {allotments} allotments can be issued."
+    message = "None of the {allotments} allotments can be issued. The first: {first_reason}"
     cure = "See the reason beside each allotment; verify the investors or change the amounts."
 
 
