@@ -209,7 +209,7 @@ def test_another_organisation_meets_nothing(world: World, all_things: dict[str, 
 def test_another_organisations_lists_hold_nothing_of_ours(world: World, all_things: dict[str, str]) -> None:
     stranger = found(world.units, "Elsewhere Too Ltd", "stranger2@example.com")
     ours = [text for name, text in all_things.items() if name.endswith("_id") or name == "transaction_hash"]
-    told = []
+    told: list[str] = []
     with world.units.begin_sign_in() as unit:
         opened = sign_in(SignIn(stranger.email, stranger.password, "127.0.0.1", TenantId(stranger.actor.tenant_id)), unit=unit)
     assert isinstance(opened, SignedIn)

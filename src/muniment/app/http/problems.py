@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
@@ -14,6 +16,7 @@ from litestar.exceptions import HTTPException, InternalServerException, Validati
 
 from muniment.app.http.edge import request_id_of
 from muniment.app.http.request import MunimentRequest, is_page
+from muniment.infra.clock import SystemClock
 from muniment.infra.outages import Unreachable
 from muniment.units.errors import MunimentError, Place
 
@@ -24,6 +27,8 @@ TYPE_PREFIX = "/developers/problems/"
 DISCONNECTED = "client disconnected prematurely"
 """The framework's words for a client that went away while it was sending."""
 CLIENT_CLOSED_REQUEST = 499
+RETRY_SECONDS = 60
+"""How long to wait where a refusal for too many does not say until when."""
 
 STATUS_OF_CODE: Mapping[str, int] = {
     "access.not_permitted": 403,
@@ -141,7 +146,7 @@ def on_refusal(request: MunimentRequest, error: MunimentError) -> Response[Any]:
     if problem["status"] == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if problem["status"] == HTTPStatus.TOO_MANY_REQUESTS:
-        headers["Retry-After"] = str(error.facts.get("retry_after_seconds", 60))
+        headers["Retry-After"] = str(_seconds_until(error.facts.get("blocked_until")))
     return answer(request, problem, headers=headers)
 
 
@@ -201,6 +206,12 @@ def on_bug(request: MunimentRequest, error: Exception) -> Response[Any]:
         "cure": f"Report it with the request id {request_id_of(request.scope)}.",
     }
     return answer(request, problem)
+
+
+def _seconds_until(instant: Any) -> int:
+    if not isinstance(instant, dt.datetime):
+        return RETRY_SECONDS
+    return max(1, math.ceil((instant - SystemClock().now()).total_seconds()))
 
 
 def _frames(error: Exception) -> list[str]:
