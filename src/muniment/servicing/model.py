@@ -472,6 +472,7 @@ def differences_of_payments(
     for chain_payment in chain_payments:
         chain_lines[chain_payment.batch_number, chain_payment.pay_to].append(chain_payment)
     times_paid: defaultdict[PaymentId, int] = defaultdict(int)
+    places: defaultdict[PaymentId, set[tuple[TransactionHash | None, int | None]]] = defaultdict(set)
     for line, made in chain_lines.items():
         payees = stored_lines.get(line, [])
         paid_units, stored_units = sorted(entry.token_units for entry in made), sorted(payee.token_units for payee in payees)
@@ -483,6 +484,7 @@ def differences_of_payments(
             )
         for payee in payees:
             times_paid[payee.payment_id] += 1
+            places[payee.payment_id].update((each.transaction_hash, each.block_number) for each in made)
     for payment in payments:
         expected = 1 if payment.state == "paid" else 0
         times = times_paid[payment.entitlement.payment_id]
@@ -491,6 +493,12 @@ def differences_of_payments(
                 "servicing.paid_times",
                 "A payment is on the chain another number of times than stored.",
                 {"wallet": payment.entitlement.wallet, "state": payment.state, "stored_times": expected, "chain_times": times},
+            )
+        elif payment.state == "paid" and (payment.transaction_hash, payment.block_number) not in places[payment.entitlement.payment_id]:
+            yield DistributionDifference(
+                "servicing.paid_elsewhere_on_chain",
+                "A payment names another transaction than the one that made it.",
+                {"wallet": payment.entitlement.wallet, "stored": payment.transaction_hash, "block_number": payment.block_number},
             )
 
 
