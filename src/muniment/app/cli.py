@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from muniment.infra.outages import Unreachable
 from muniment.units.errors import MunimentError
@@ -38,28 +38,34 @@ COMMANDS = {
 }
 
 
+class _Later(TyperCommand):
+    """Stands for a command until somebody runs it or asks for its help; then its module is imported and takes over."""
+
+    def __init__(self, name: str, module_name: str, line: str) -> None:
+        super().__init__(name=name, help=line, short_help=line)
+        self._module_name = module_name
+
+    # Typer carries its own copy of click under a private name, so the types of these methods are named by Any.
+    def make_context(self, info_name: Any, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Return a context of the real command, which from here on is the one that runs."""
+        command = typer.main.get_command(importlib.import_module(self._module_name).APP)
+        command.name, command.short_help = self.name, self.short_help
+        return command.make_context(info_name, args, parent=parent, **extra)
+
+
 class _Root(TyperGroup):
     """Knows the commands above without importing them, so that `muniment --help` is instant."""
 
-    # Typer carries its own copy of click under a private name, so the types of these two are named by Any.
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands, imported or not."""
         return sorted({*super().list_commands(ctx), *COMMANDS})
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Import a command's module when the command is asked for."""
+        """Return a command; one of the table above is not imported yet."""
         if cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
         module_name, line = COMMANDS[cmd_name]
-        try:
-            module = importlib.import_module(module_name)
-        except ModuleNotFoundError as error:
-            if error.name != module_name:
-                raise
-            return None
-        command = typer.main.get_command(module.APP)
-        command.name, command.short_help = cmd_name, line
-        return command
+        return _Later(cmd_name, module_name, line)
 
 
 APP = typer.Typer(

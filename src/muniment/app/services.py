@@ -259,12 +259,23 @@ def wait_for_api(api: Child, configuration: Configuration) -> None:
             code = api.exit_code()
             if code is not None:
                 raise refusal_of(api, code)
-            try:
-                if client.get(f"{api_url(configuration)}/health").status_code == httpx.codes.OK:
-                    return
-            except httpx.HTTPError:
-                time.sleep(0.03)
+            if _is_healthy(client, configuration):
+                return
+            time.sleep(0.03)
     raise Unreachable("api", detail=f"no answer after {API_SECONDS_MAX:.0f} s; see {configuration.log_file}", retry=True)
+
+
+def api_answers(configuration: Configuration) -> bool:
+    """Whether the API answers at this moment."""
+    with httpx.Client(trust_env=False, timeout=1) as client:
+        return _is_healthy(client, configuration)
+
+
+def _is_healthy(client: httpx.Client, configuration: Configuration) -> bool:
+    try:
+        return client.get(f"{api_url(configuration)}/health").status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False  # not listening yet
 
 
 def refusal_of(child: Child, exit_code: int) -> MunimentError:

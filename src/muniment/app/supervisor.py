@@ -28,6 +28,7 @@ from muniment.app.services import (
     Child,
     Component,
     Services,
+    api_answers,
     api_url,
     prepare_home,
     refusal_of,
@@ -124,6 +125,7 @@ class Supervisor:
         self._stopping = threading.Event()
         self._stop_asked = 0
         self._is_starting = False
+        self._api_is_awaited = False
 
     def stop(self, _signal_number: int = 0, _frame: FrameType | None = None) -> None:
         """Ask it to stop (a handler of signals); a second time: at once."""
@@ -188,6 +190,11 @@ class Supervisor:
                 self.configuration = with_api_port(self.configuration)
                 self._api = Child("api", self.configuration)
                 self._api.start()
+                if not self._is_starting:
+                    # No waiting here: the database may die meanwhile, and only the watch would bring it back.
+                    self._api_is_awaited = True
+                    self._write_state()
+                    return
                 wait_for_api(self._api, self.configuration)
         self._write_state()
         self._say(component, "ready", f"{component}: {self._where(component)}", pid=self._pid(component))
@@ -222,6 +229,9 @@ class Supervisor:
                 wait_seconds = watched.next_wait(now)
                 watched.restart_at = now + wait_seconds
                 self._say(component, "died", f"{component}: {death}; starting it again in {wait_seconds:g} s", deaths=watched.deaths)
+        if self._api_is_awaited and self._watched["api"].restart_at is None and api_answers(self.configuration):
+            self._api_is_awaited = False
+            self._say("api", "ready", f"api: {self._where('api')}", pid=self._pid("api"))
 
     def _restart(self, component: Component) -> None:
         before = (self.configuration.database_url, self.configuration.chain_rpc_url)

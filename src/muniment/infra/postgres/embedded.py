@@ -65,6 +65,13 @@ _SETTINGS = {
     "logging_collector": "off",
     "log_line_prefix": "%m [%p] postgres ",
     "log_checkpoints": "off",
+    # Statements, details and even messages of errors quote the rows of people ("Key (email)=(...) already exists"). The application logs
+    # its own errors, without them; the server logs its life: starts, recoveries, stops, and what is fatal.
+    "log_min_messages": "log",
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
     "cluster_name": "muniment",
 }
 
