@@ -100,7 +100,7 @@ def test_a_preview_shows_the_amounts_and_declares_nothing(company: Scene, client
         ({"total": None}, "servicing.bad_amount"),
         ({"per_share": "1"}, "servicing.bad_amount"),
         ({"total": None, "per_share": "-1"}, "servicing.nothing_to_pay"),
-        ({"currency": "XXX"}, "money.unknown_currency"),
+        ({"currency": "ZZZ"}, "money.unknown_currency"),
         ({"currency": "EUR"}, "money.currency_mismatch"),
         ({"record_at": "2020-01-01T00:00:00Z"}, "servicing.record_in_the_past"),
         ({"payment_at": "2020-01-01T00:00:00Z"}, "servicing.payment_before_record"),
