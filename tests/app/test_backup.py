@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import stat
 import tarfile
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,9 +40,10 @@ KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 
 
 @pytest.fixture(scope="module")
-def original(anvil_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Configuration, Path, dict[str, Any]]:
+def original(anvil_binary: Path) -> Iterator[tuple[Configuration, Path, dict[str, Any]]]:
     """A home with rows, a secret, settings and journalled blocks; its backup; and what a restore must bring back."""
-    folder = tmp_path_factory.mktemp("backup")
+    folder = Path(tempfile.mkdtemp(prefix="muniment-backup-", dir="/tmp"))
+    folder.chmod(0o711)
     home = folder / "home"
     home.mkdir()
     (home / "muniment.toml").write_text("confirmations = 3\n", encoding="utf-8")
@@ -63,7 +66,8 @@ def original(anvil_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
         archive = folder / "archive.muniment"
         manifest = backup(configuration, archive)
         facts = {"rows": rows_of(running.database_url), "master_key": master_key, "manifest": manifest, "head": head}
-    return configuration, archive, facts
+    yield configuration, archive, facts
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def postgres(home: Path) -> Iterator[EmbeddedPostgres]:
 
 def run(url: str, statement: str) -> list[tuple[object, ...]]:
     with psycopg.connect(url) as connection:
-        cursor = connection.execute(statement)  # type: ignore[arg-type]
+        cursor = connection.execute(statement)  # type: ignore[arg-type]  the statement is the test's own
         return cursor.fetchall() if cursor.description else []
 
 
@@ -250,6 +250,10 @@ def test_a_home_below_a_folder_closed_to_others_keeps_its_data_where_the_server_
         assert (closed / "home" / "postgres").is_symlink() == as_root
     with EmbeddedPostgres(closed / "home") as server:
         assert run(server.url, "SELECT value FROM kept") == [(3,)]
+    shutil.rmtree(closed / "home")
+    said: list[str] = []
+    with EmbeddedPostgres(closed / "home", progress=said.append):
+        assert any("an earlier" in line for line in said) == as_root
 
 
 def test_an_ordinary_user_runs_it_too(home: Path) -> None:
@@ -311,9 +315,9 @@ def test_rows_of_people_never_reach_the_log(home: Path) -> None:
             ("SELECT raise_it(%s)", [canary]),
         ]:
             with pytest.raises(psycopg.Error):
-                connection.execute(statement, values)  # type: ignore[arg-type]
+                connection.execute(statement, values)  # type: ignore[arg-type]  the statement is the test's own
         with pytest.raises(psycopg.Error):
-            connection.execute(f"SELECT '{canary}'::int")  # type: ignore[arg-type]
+            connection.execute(f"SELECT '{canary}'::int")  # type: ignore[arg-type]  the statement is the test's own
         connection.execute("DO $$ BEGIN RAISE WARNING 'seen canary-7f3a@example.org'; END $$")
     log = (home / "log" / "muniment.log").read_text(encoding="utf-8")
     assert "canary" not in log

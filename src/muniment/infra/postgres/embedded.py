@@ -350,7 +350,11 @@ class EmbeddedPostgres:
             self.home.chmod(stat.S_IMODE(home_stat.st_mode) | 0o011)
         if _can_walk(self.home.resolve(), user):
             return
-        target = ROOT_STORE / "databases" / f"{_short_hash(str(self.home.resolve()))}-{os.urandom(4).hex()}"
+        prefix = _short_hash(str(self.home.resolve()))
+        for earlier in sorted((ROOT_STORE / "databases").glob(f"{prefix}-*")):
+            # The home was removed without it. It may be the last copy of somebody's register, so only a person may remove it.
+            self._progress(f"database: the data of an earlier {self.home} is still in {earlier}; remove it if nobody needs it")
+        target = ROOT_STORE / "databases" / f"{prefix}-{os.urandom(4).hex()}"
         self._progress(f"database: {self.home} is closed to user id {user[0]}, so its data is kept in {target}")
         target.mkdir(mode=0o755, parents=True)
         if folder.exists():
