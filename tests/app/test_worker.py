@@ -21,7 +21,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from muniment.app.worker import WorkerParts, run
+from muniment.app.wiring import Backend
+from muniment.app.worker import run
 from muniment.infra.configuration import Configuration, ensure_secret
 from muniment.infra.evm.follower import BlockConsumer
 from muniment.infra.evm.identity import WrongChain
@@ -48,7 +49,7 @@ class Paid(msgspec.Struct, frozen=True, kw_only=True):
 class PaymentWiring:
     """One context's worth of wiring: a process that pays on chain and waits for finality, and somebody who hears of it."""
 
-    def __init__(self, parts: WorkerParts) -> None:
+    def __init__(self, parts: Backend) -> None:
         self._parts = parts
         self.heard: list[str] = []
 
@@ -140,7 +141,7 @@ def mining(rpc: JsonRpc, *, seconds: float = 0.2) -> Iterator[None]:
 
 
 @contextmanager
-def working(configuration: Configuration, wiring: Callable[[WorkerParts], Any] = PaymentWiring) -> Iterator[dict[str, Any]]:
+def working(configuration: Configuration, wiring: Callable[[Backend], Any] = PaymentWiring) -> Iterator[dict[str, Any]]:
     stopping = threading.Event()
     outcome: dict[str, Any] = {}
 
@@ -185,7 +186,7 @@ def test_a_process_goes_from_its_job_to_the_chain_and_its_event(configuration: C
     receiver = an_address(41)
     made: list[PaymentWiring] = []
 
-    def wiring(parts: WorkerParts) -> PaymentWiring:
+    def wiring(parts: Backend) -> PaymentWiring:
         made.append(PaymentWiring(parts))
         return made[0]
 

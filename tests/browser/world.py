@@ -22,7 +22,7 @@ from muniment.access.model import Actor, Role
 from muniment.app.api import context_routes, create_app, network_name, readiness_of
 from muniment.app.platform import give_test_money, open_platform
 from muniment.app.wiring import Backend, Units
-from muniment.app.worker import Worker, WorkerParts
+from muniment.app.worker import Worker
 from muniment.app.worker_tables import WorkerTables
 from muniment.compliance.commands import SetRules, open_security, set_rules
 from muniment.compliance.model.rules import CountryBlocked, MaximumBalancePerInvestor
@@ -92,7 +92,7 @@ def running_world(database_url: str, home: Path, *, block_seconds: float = 0.5) 
         configuration = dataclasses.replace(configuration, chain_rpc_url=chain.start(), chain_is_local=True)
         backend = Backend.open(configuration)
         try:
-            with _worker(configuration), _web(backend) as url:
+            with _worker(configuration), a_web_server(backend) as url:
                 yield _populate(Units(backend), url)
         finally:
             backend.close()
@@ -102,8 +102,8 @@ def running_world(database_url: str, home: Path, *, block_seconds: float = 0.5) 
 def _worker(configuration: Configuration) -> Iterator[None]:
     stopping = threading.Event()
 
-    def tables(parts: WorkerParts) -> WorkerTables:
-        return WorkerTables(Backend(**{field.name: getattr(parts, field.name) for field in dataclasses.fields(Backend)}))
+    def tables(parts: Backend) -> WorkerTables:
+        return WorkerTables(parts)
 
     worker = Worker(configuration, wiring=tables, stopping=stopping, clock=SystemClock())
     thread = threading.Thread(target=worker.run, name="worker of a test")
@@ -116,7 +116,8 @@ def _worker(configuration: Configuration) -> Iterator[None]:
 
 
 @contextmanager
-def _web(backend: Backend) -> Iterator[str]:
+def a_web_server(backend: Backend) -> Iterator[str]:
+    """Run the application in a thread of this process; yield its address."""
     servers: list[uvicorn.Server] = []
     app = create_app(
         units=Units(backend),
@@ -239,10 +240,11 @@ def wait_until(is_so: Callable[[], bool], what: str, *, seconds: float = WAIT_SE
         time.sleep(0.1)
 
 
-def sign_in(world: World, person: Person) -> httpx.Client:
-    """Return a client with a session, as a program has one."""
-    client = httpx.Client(base_url=world.url, trust_env=False, timeout=30)
-    answer = client.post("/v1/sessions", json={"email": person.email, "password": person.password})
-    assert answer.status_code == 201, answer.text
-    client.headers["Authorization"] = f"Bearer {answer.json()['token']}"
-    return client
+@contextmanager
+def signed_in(world: World, person: Person) -> Iterator[httpx.Client]:
+    """Open a client with a session, as a program has one."""
+    with httpx.Client(base_url=world.url, trust_env=False, timeout=30) as client:
+        answer = client.post("/v1/sessions", json={"email": person.email, "password": person.password})
+        assert answer.status_code == 201, answer.text
+        client.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+        yield client

@@ -144,7 +144,7 @@ def test_a_security_is_drafted_and_asked_onto_the_chain(api: Any) -> None:
         ({"name": "x" * 65}, "instruments.terms_invalid", "name"),
         ({"name": "a\nb"}, "instruments.terms_invalid", "name"),
         ({"decimals": 19}, "instruments.terms_invalid", "decimals"),
-        ({"currency": "XXX"}, "money.unknown_currency", "currency"),
+        ({"currency": "QQQ"}, "money.unknown_currency", "currency"),
         ({"shares_authorized": "1.5"}, "money.too_precise", "shares_authorized"),
         ({"shares_authorized": "0"}, "shares.out_of_range", "shares_authorized"),
         ({"shares_authorized": str(2**96)}, "instruments.terms_invalid", "shares_authorized"),

@@ -17,7 +17,7 @@ PAGE = "docs/reference/refusals.md"
 PREFIXES = {
     "units": frozenset({"units", "money", "shares", "time"}),
     "infra": frozenset({"infra", "configuration", "database", "chain"}),
-    "app": frozenset({"app", "http", "web"}),
+    "app": frozenset({"app", "backup", "http", "up", "web"}),
 }
 
 

@@ -65,6 +65,7 @@ CONTEXT_FILES = (
 # Where everything may be caught, and why. An entry that is no longer needed turns the rule red.
 CATCHES_EVERYTHING: dict[str, str] = {
     "src/muniment/app/worker.py": "a loop outlives whatever its step raises: it is logged and the step is done again",
+    "src/muniment/app/cli.py": "the outermost loop of a command: a person wants a sentence, and the log keeps the traceback",
     "src/muniment/app/http/operations.py": "whatever stops a readiness check is the answer to the question, and is logged",
     "src/muniment/infra/outbox.py": "a handler's failure of any kind leaves its event open, its error written down, and the others go on",
 }

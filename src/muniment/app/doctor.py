@@ -23,6 +23,7 @@ from rich.markup import escape
 
 from muniment.app.supervisor import read_state
 from muniment.infra.configuration import FILE_NAME, Configuration
+from muniment.infra.evm.client import Evm
 from muniment.infra.evm.rpc import JsonRpc, RpcError
 from muniment.infra.localchain.install import VERSION, binary_path, verify, verify_version
 from muniment.infra.localchain.state import read_state as read_chain_state
@@ -234,9 +235,8 @@ def _chain(configuration: Configuration, database_url: str | None) -> Finding:
         url = state.url
     rpc = JsonRpc(url, timeout_seconds=CHAIN_SECONDS_MAX)
     try:
-        chain_id = int(rpc.call("eth_chainId"), 16)
-        genesis = bytes.fromhex(rpc.call("eth_getBlockByNumber", ["0x0", False])["hash"][2:])
-        head = int(rpc.call("eth_blockNumber"), 16)
+        evm = Evm(rpc)
+        chain_id, genesis, head = evm.chain_id(), evm.genesis_hash(), evm.block_number()
     except (Unreachable, RpcError) as error:
         cure = "Check that the node runs and CHAIN_RPC_URL is right." if configuration.chain_rpc_url else "Run: muniment up"
         return missing("chain", str(error), cure)

@@ -9,7 +9,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 import structlog
 
+from muniment.app.wiring import Backend
 from muniment.infra import jobs, metrics
 from muniment.infra.clock import Clock, SystemClock
 from muniment.infra.configuration import Configuration, ensure_secret
@@ -37,7 +37,7 @@ from muniment.infra.outbox import CHANNEL as OUTBOX_CHANNEL
 from muniment.infra.outbox import Dispatcher, Event, EventHandlers, Handler, RecordedEvent, error_text
 from muniment.infra.postgres.database import Database
 from muniment.infra.sealing import Sealer
-from muniment.infra.signing import KeyStore, development_keys_allowed
+from muniment.infra.signing import development_keys_allowed
 from muniment.infra.wakeups import Wakeups
 
 HEALTH_FILE = "worker.json"
@@ -52,24 +52,6 @@ SWEEP_SECONDS = 10.0
 FAILING_AFTER_SECONDS = 30.0
 
 _log = structlog.get_logger("worker")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerParts:
-    """What wiring builds units, handlers and jobs from. One of each for the whole process; all are thread-safe."""
-
-    configuration: Configuration
-    database: Database
-    evm: Evm
-    fees: FeeQuotes
-    sealer: Sealer
-    clock: Clock
-    chain_id: int
-    development_keys_allowed: bool
-
-    def key_store(self, connection: sa.Connection) -> KeyStore:
-        """Return the keystore in a transaction."""
-        return KeyStore(connection, sealer=self.sealer, clock=self.clock, development_keys_allowed=self.development_keys_allowed)
 
 
 class Wiring(Protocol):
@@ -95,7 +77,7 @@ class Wiring(Protocol):
 def run(
     configuration: Configuration,
     *,
-    wiring: Callable[[WorkerParts], Wiring],
+    wiring: Callable[[Backend], Wiring],
     stopping: threading.Event | None = None,
     clock: Clock | None = None,
 ) -> None:
@@ -179,7 +161,7 @@ class Worker:
     """The process's parts and their threads."""
 
     def __init__(
-        self, configuration: Configuration, *, wiring: Callable[[WorkerParts], Wiring], stopping: threading.Event, clock: Clock
+        self, configuration: Configuration, *, wiring: Callable[[Backend], Wiring], stopping: threading.Event, clock: Clock
     ) -> None:
         assert configuration.database_url is not None, "the supervisor or the environment names the database"
         assert configuration.chain_rpc_url is not None, "the supervisor or the environment names the chain"
@@ -223,7 +205,7 @@ class Worker:
 
     # Starting and stopping.
 
-    def _wait_for_services(self, server: ThreadingHTTPServer) -> WorkerParts | None:
+    def _wait_for_services(self, server: ThreadingHTTPServer) -> Backend | None:
         """Return the parts as soon as database and chain answer and belong together; None when told to stop before."""
         failures = 0
         while not self._stopping.is_set():
@@ -239,9 +221,9 @@ class Worker:
                 self._stopping.wait(min(2.0, BACKOFF_SECONDS_MIN * failures))
         return None
 
-    def _make_parts(self) -> WorkerParts:
+    def _make_parts(self) -> Backend:
         chain_id = check_chain_identity(self._database, self._evm)
-        parts = WorkerParts(
+        parts = Backend(
             configuration=self._configuration,
             database=self._database,
             evm=self._evm,
@@ -254,7 +236,7 @@ class Worker:
         self._broadcaster(parts).guard_nonces()
         return parts
 
-    def _broadcaster(self, parts: WorkerParts) -> Broadcaster:
+    def _broadcaster(self, parts: Backend) -> Broadcaster:
         return Broadcaster(
             self._database,
             self._evm,
@@ -267,7 +249,7 @@ class Worker:
             broadcast_again_after_seconds=3.0 if self._configuration.chain_is_local else 15.0,
         )
 
-    def _start_loops(self, parts: WorkerParts) -> None:
+    def _start_loops(self, parts: Backend) -> None:
         wiring = self._make_wiring(parts)
         poll_seconds = LOCAL_POLL_SECONDS if self._configuration.chain_is_local else NETWORK_POLL_SECONDS
         follower = Follower(

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from uuid import UUID
@@ -14,7 +13,6 @@ from muniment.access.model import system_actor
 from muniment.access.store import ORGANISATION
 from muniment.app.platform import PLATFORM_JOB, needs_platform, open_platform
 from muniment.app.wiring import Backend, Unit, Units
-from muniment.app.worker import WorkerParts
 from muniment.compliance import chain as compliance_chain
 from muniment.compliance import process as compliance_process
 from muniment.compliance.store import PostgresIdentityEvents
@@ -134,9 +132,8 @@ class WorkerTables:
         return self._units.of(job.tenant_id)
 
 
-def worker_tables(parts: WorkerParts) -> WorkerTables:
-    """Return the tables over the parts that a worker has opened; on a new chain, have the platform's contracts brought to it at once."""
-    backend = Backend(**{field.name: getattr(parts, field.name) for field in dataclasses.fields(Backend)})
+def worker_tables(backend: Backend) -> WorkerTables:
+    """Return the tables over what a worker has opened; on a new chain, have the platform's contracts brought to it at once."""
     units = Units(backend)
     if needs_platform(units):
         with units.begin_platform() as unit:

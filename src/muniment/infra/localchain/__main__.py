@@ -7,7 +7,6 @@ Exit codes: 0 asked to stop, 2 a refusal (also in the state file), 3 another loc
 
 from __future__ import annotations
 
-import datetime as dt
 import fcntl
 import os
 import signal
@@ -142,7 +141,7 @@ class Process:
         """Tell a message in the state file and in the log."""
         self._state.tell(message, state=state)
         write_state(self._configuration.run_folder, self._state)
-        sys.stdout.write(f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d %H:%M:%S} chain [{os.getpid()}] {message}\n")
+        sys.stdout.write(f"{SystemClock().now():%Y-%m-%d %H:%M:%S} chain [{os.getpid()}] {message}\n")
         sys.stdout.flush()
 
     def fail(self, error: MunimentError | Unreachable) -> None:

@@ -206,7 +206,11 @@ def parse_draft(fields: Mapping[str, str], *, today: dt.date, place: Place | Non
     note = reader.read("note", lambda text: text or None)
     if reader.refusals:
         return tuple(reader.refusals)
-    assert reference is not None and kind is not None and name is not None and email is not None and country is not None  # noqa: PT018
+    assert reference is not None, "an unread field is a refusal"
+    assert kind is not None, "an unread field is a refusal"
+    assert name is not None, "an unread field is a refusal"
+    assert email is not None, "an unread field is a refusal"
+    assert country is not None, "an unread field is a refusal"
     person = PersonalData(
         name=name,
         email=email,
