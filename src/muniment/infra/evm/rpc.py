@@ -21,9 +21,7 @@ class RpcError(Exception):
     `data` is the raw revert data where the node gives it (`0x...`), else None.
     """
 
-    def __init__(
-        self, *, method: str, rpc_code: int, message: str, data: str | None = None
-    ) -> None:
+    def __init__(self, *, method: str, rpc_code: int, message: str, data: str | None = None) -> None:
         super().__init__(f"{method}: {message}")
         self.method = method
         self.rpc_code = rpc_code
@@ -81,10 +79,7 @@ class JsonRpc:
                     retry=False,
                 )
             by_id = {answer.get("id"): answer for answer in answers}
-            results += [
-                _result_of(method, by_id.get(id_, {}))
-                for id_, (method, _) in zip(ids, chunk, strict=True)
-            ]
+            results += [_result_of(method, by_id.get(id_, {})) for id_, (method, _) in zip(ids, chunk, strict=True)]
         return results
 
     def close(self) -> None:
