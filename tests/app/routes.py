@@ -41,6 +41,7 @@ class Line:
 
 WALLET = "0x71C7656EC7ab88b098defB751B7401B5f6d8976F"
 OTHER_WALLET = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+PASSWORD = "seven quiet herons"
 NOWHERE = str(uuid.UUID(int=7))
 LATER = (dt.datetime.now(tz=dt.UTC) + dt.timedelta(days=1)).isoformat()
 ISSUE = {"security_id": "{security_id}", "allotments": [{"shares": "1", "wallet": WALLET}]}
@@ -84,9 +85,7 @@ ROUTES: Mapping[tuple[str, str], Line] = {
         json={"email": "new@example.com", "display_name": "New Member", "roles": ["auditor"]},
         names_a_thing=False,
     ),
-    ("POST", "/v1/invitations/accept"): Line(
-        Open.PUBLIC, json={"token": f"{NOWHERE}.none", "password": "seven quiet herons"}, names_a_thing=False
-    ),
+    ("POST", "/v1/invitations/accept"): Line(Open.PUBLIC, json={"token": f"{NOWHERE}.none", "password": PASSWORD}, names_a_thing=False),
     ("PUT", "/v1/members/{user_id}/roles"): Line(Action.ACCESS_CHANGE_ROLES, json={"roles": ["auditor"]}),
     ("DELETE", "/v1/members/{user_id}"): Line(Action.ACCESS_REMOVE_MEMBER),
     ("GET", "/v1/approvals"): _listing(Action.ACCESS_VIEW_APPROVALS),
@@ -175,6 +174,8 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("GET", "/"): _listing(Open.SESSION),
     ("GET", "/sign-in"): _listing(Open.PUBLIC),
     ("POST", "/sign-in"): Line(Open.PUBLIC, form={"email": "nobody@example.com", "password": "not it"}, names_a_thing=False),
+    ("GET", "/invitation"): _listing(Open.PUBLIC),
+    ("POST", "/invitation"): Line(Open.PUBLIC, form={"token": f"{NOWHERE}.none", "password": PASSWORD}, names_a_thing=False),
     ("POST", "/sign-out"): Line(Open.SESSION, form={}, names_a_thing=False, ends_the_session=True),
     ("GET", "/organisations"): _listing(Open.SESSION),
     ("POST", "/organisations"): Line(Open.SESSION, form={"tenant_id": NOWHERE}, names_a_thing=False, ends_the_session=True),
@@ -206,6 +207,8 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("GET", "/investors/import"): _listing(Action.PARTIES_ONBOARD),
     ("POST", "/investors/import"): Line(Action.PARTIES_ONBOARD, upload="external_reference,name,email,country\n", names_a_thing=False),
     ("GET", "/investors/{investor_id}"): Line(Action.PARTIES_VIEW),
+    ("POST", "/investors/{investor_id}/verify"): Line(Action.PARTIES_VERIFY, form={}),
+    ("POST", "/investors/{investor_id}/review"): Line(Action.PARTIES_VERIFY, form={"decision": "decline"}),
     ("GET", "/transactions"): _listing(Action.SETTLEMENT_VIEW),
     ("GET", "/transactions/{transaction_hash}"): Line(Action.SETTLEMENT_VIEW),
     ("GET", "/approvals"): _listing(Action.ACCESS_VIEW_APPROVALS),

@@ -17,7 +17,15 @@ from litestar.datastructures import Cookie
 
 from muniment.access.model import Action, Actor, permits, role_names
 from muniment.app.http.request import MunimentRequest
-from muniment.app.http.session import THEME_COOKIE, VISITOR_COOKIE, actor_or_none, signed_in_of, visitor_cookie, visitor_token
+from muniment.app.http.session import (
+    THEME_COOKIE,
+    VISITOR_COOKIE,
+    actor_or_none,
+    session_cookie_name,
+    signed_in_of,
+    visitor_cookie,
+    visitor_token,
+)
 from muniment.app.web import words
 from muniment.app.web.views import Area, FormState, Mark, Network, OrganisationChoice, ReasonView, Shell
 from muniment.units.decisions import Reason, Refused
@@ -193,11 +201,9 @@ def problem_page(request: MunimentRequest, status: int, problem: Mapping[str, An
         500: "A defect of ours",
         503: "Something is away",
     }
-    way_out = (
-        {"href": "/securities", "words": "Back to the securities"}
-        if actor_or_none(request) is not None
-        else {"href": "/sign-in", "words": "Sign in"}
-    )
+    # An address that nothing stands at is never asked for its session; the cookie alone says where to lead.
+    has_session = session_cookie_name(request.scope) in request.cookies
+    way_out = {"href": "/securities", "words": "Back to the securities"} if has_session else {"href": "/sign-in", "words": "Sign in"}
     return page(
         request,
         "problem.html",

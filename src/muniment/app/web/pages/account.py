@@ -9,8 +9,17 @@ from litestar import Response, get, post
 from litestar.concurrency import sync_to_thread
 from litestar.datastructures import Cookie
 
+from muniment.access.commands import (
+    AcceptInvitation,
+    SignIn,
+    SignInRefused,
+    accept_invitation,
+    choose_organisation,
+    invitation_tenant,
+    sign_in,
+    sign_out,
+)
 from muniment.access.commands import SignedIn as OpenedSession
-from muniment.access.commands import SignIn, SignInRefused, choose_organisation, sign_in, sign_out
 from muniment.access.model.sign_in import SESSION_ABSOLUTE
 from muniment.app.http.problems import status_of
 from muniment.app.http.request import MunimentRequest
@@ -24,6 +33,7 @@ from muniment.app.http.session import (
     signed_in_of,
 )
 from muniment.app.web.forms import form_values, go_to, own_path, text_of
+from muniment.app.web.reading import Begin, Query
 from muniment.app.web.render import THEMES, page, wrong
 from muniment.app.web.views import FormState, OrganisationChoice
 from muniment.units.errors import MunimentError
@@ -74,6 +84,37 @@ async def do_sign_in(request: MunimentRequest, begin_sign_in: BeginSignIn) -> Re
 def _sign_in_again(request: MunimentRequest, refusal: MunimentError, values: dict[str, str]) -> Response[Any]:
     form = wrong(refusal, values, fields=SIGN_IN_FIELDS)
     return page(request, "sign_in.html", title="Sign in", status=status_of(refusal.code), form=form)
+
+
+@get("/invitation", opt={PUBLIC: True}, sync_to_thread=True, include_in_schema=False)
+def show_invitation(request: MunimentRequest, token: Query = "") -> Response[Any]:
+    """Show the form that accepts an invitation."""
+    return page(request, "invitation.html", title="Accept an invitation", form=FormState(values={"token": token}))
+
+
+@post("/invitation", opt={PUBLIC: True}, include_in_schema=False)
+async def do_accept_invitation(request: MunimentRequest, begin: Begin) -> Response[Any]:
+    """Make the invited person a member; they sign in next."""
+    values = await form_values(request)
+    client = request.scope["client"]
+    source = client[0] if client is not None else "unknown"
+
+    def run() -> Response[Any]:
+        try:
+            with begin(invitation_tenant(text_of(values, "token"))) as unit:
+                acceptance = AcceptInvitation(token=text_of(values, "token"), password=text_of(values, "password"), source=source)
+                outcome = accept_invitation(acceptance, unit=unit)
+        except MunimentError as refusal:
+            return _invitation_again(request, refusal, values)
+        # After the transaction, so that a counted failure stays counted.
+        return _invitation_again(request, outcome.refusal, values) if isinstance(outcome, SignInRefused) else go_to("/sign-in")
+
+    return await sync_to_thread(run)
+
+
+def _invitation_again(request: MunimentRequest, refusal: MunimentError, values: dict[str, str]) -> Response[Any]:
+    form = wrong(refusal, {**values, "password": ""}, fields=("token", "password"))
+    return page(request, "invitation.html", title="Accept an invitation", status=status_of(refusal.code), form=form)
 
 
 @post("/sign-out", opt={WITHOUT_ORGANISATION: True}, sync_to_thread=True, include_in_schema=False)
@@ -134,4 +175,14 @@ async def do_choose_theme(request: MunimentRequest) -> Response[Any]:
     return response
 
 
-ROUTES = [home, show_sign_in, do_sign_in, do_sign_out, show_organisations, do_choose_organisation, do_choose_theme]
+ROUTES = [
+    home,
+    show_sign_in,
+    do_sign_in,
+    show_invitation,
+    do_accept_invitation,
+    do_sign_out,
+    show_organisations,
+    do_choose_organisation,
+    do_choose_theme,
+]

@@ -17,12 +17,13 @@ from muniment.access.model import Action, Actor, authorize, permits
 from muniment.access.ports import Page
 from muniment.app.http.problems import status_of
 from muniment.app.http.request import MunimentRequest
+from muniment.app.web.forms import form_values, go_to, text_of
 from muniment.app.web.reading import AsActor, Begin, Cursor, Id, Query, investor_mark, nameless, shares_text
-from muniment.app.web.render import mark_of, page, wrong
+from muniment.app.web.render import mark_of, page, reason_of_error, wrong
 from muniment.app.web.views import FormState, InvestorRow, Mark, Option
 from muniment.app.web.words import count, percent
 from muniment.compliance.ports import Registration, RegistrationState
-from muniment.parties.commands import InvestorView, list_investors, onboard_csv, view_investor
+from muniment.parties.commands import InvestorView, decide_review, list_investors, onboard_csv, verify_investor, view_investor
 from muniment.parties.model import STATUSES, ClaimTopic, OnboardingReport, PersonalData, Verified, Wallet, country_name
 from muniment.parties.model.onboarding import COLUMNS, FILE_BYTES_MAX
 from muniment.servicing.ports import ServicingUnit
@@ -31,6 +32,7 @@ from muniment.units.ids import Address, InvestorId, parse_id
 
 ROWS_A_PAGE: Final = 50
 REFUSED_SHOWN: Final = 500
+VERIFIABLE: Final = frozenset({"draft", "rejected", "expired"})
 CLAIMS: Final = {ClaimTopic.KYC: "identity (KYC)", ClaimTopic.AML: "sanctions (AML)", ClaimTopic.ACCREDITATION: "accreditation"}
 REGISTRATIONS: Final = {
     RegistrationState.WANTED: "being registered",
@@ -138,6 +140,41 @@ def _name(view: InvestorView) -> str:
 @get("/investors/{investor_id:str}", sync_to_thread=True, include_in_schema=False)
 def show_investor(request: MunimentRequest, actor: AsActor, begin: Begin, investor_id: Id) -> Response[Any]:
     """Show one investor: holdings, wallets, verification, and personal data to those who may see it."""
+    return _investor_page(request, actor, begin, investor_id)
+
+
+@post("/investors/{investor_id:str}/verify", sync_to_thread=True, include_in_schema=False)
+def do_verify(request: MunimentRequest, actor: AsActor, begin: Begin, investor_id: Id) -> Response[Any]:
+    """Have the identity provider check the investor, and show what it said."""
+    try:
+        with begin(actor.tenant_id) as unit:
+            verify_investor(actor, InvestorId(parse_id(investor_id, field="investor_id")), unit=unit)
+    except MunimentError as refusal:
+        return _investor_page(request, actor, begin, investor_id, refusal=refusal)
+    return go_to(f"/investors/{investor_id}")
+
+
+@post("/investors/{investor_id:str}/review", include_in_schema=False)
+async def do_review(request: MunimentRequest, actor: AsActor, begin: Begin, investor_id: Id) -> Response[Any]:
+    """Decide a referred case as the second person."""
+    accepted = text_of(await form_values(request), "decision") == "accept"
+
+    def run() -> Response[Any]:
+        try:
+            with begin(actor.tenant_id) as unit:
+                decide_review(actor, InvestorId(parse_id(investor_id, field="investor_id")), accepted=accepted, unit=unit)
+        except MunimentError as refusal:
+            return _investor_page(request, actor, begin, investor_id, refusal=refusal)
+        return go_to(f"/investors/{investor_id}")
+
+    return await sync_to_thread(run)
+
+
+def _investor_page(
+    request: MunimentRequest, actor: Actor, begin: Begin, investor_id: str, *, refusal: MunimentError | None = None
+) -> Response[Any]:
+    if refusal is not None and status_of(refusal.code) in {403, 404}:
+        raise refusal
     with begin(actor.tenant_id) as unit:
         known_id = InvestorId(parse_id(investor_id, field="investor_id"))
         authorize(actor, Action.PARTIES_VIEW, tenant_id=unit.tenant_id)
@@ -151,6 +188,11 @@ def show_investor(request: MunimentRequest, actor: AsActor, begin: Begin, invest
         request,
         "investor.html",
         title=name,
+        status=200 if refusal is None else status_of(refusal.code),
+        refusal=None if refusal is None else reason_of_error(refusal),
+        investor_href=f"/investors/{known_id}",
+        may_verify=permits(actor, Action.PARTIES_VERIFY) and not view.investor.is_erased and view.investor.status in VERIFIABLE,
+        may_review=permits(actor, Action.PARTIES_VERIFY) and view.investor.status == "in_review",
         crumbs=[("Investors", "/investors"), (name, "")],
         investor={
             "name": name,
@@ -296,4 +338,4 @@ def _import_page(
     )
 
 
-ROUTES = [show_investors, show_import, do_import, show_investor]
+ROUTES = [show_investors, show_import, do_import, show_investor, do_verify, do_review]

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from typing import Any, Final
 from urllib.parse import quote
@@ -235,13 +234,6 @@ def show_documents(request: MunimentRequest, actor: AsActor, begin: Begin, secur
         head = head_of(actor, security, tab="documents", unit=unit)
         asset = view_asset(actor, security.terms.asset_record_id, unit=unit)
         documents = view_documents(actor, security.terms.asset_record_id, unit=unit)
-    record = {
-        "title": asset.title,
-        "kind": kind_text(asset.kind),
-        "asset id": asset.asset_id,
-        "recorded": _utc(asset.recorded_at),
-        "recompute it yourself": f"muniment verify asset {asset.asset_id}",
-    }
     rows = [
         DocumentRow(
             document_id=str(document.document_id),
@@ -260,7 +252,7 @@ def show_documents(request: MunimentRequest, actor: AsActor, begin: Begin, secur
         title=security.terms.name,
         security=head,
         crumbs=crumbs_of(security, ("Documents", "")),
-        record=record,
+        asset={"title": asset.title, "kind": asset.kind.replace("_", " "), "asset_id": asset.asset_id, "recorded_at": asset.recorded_at},
         documents=rows,
     )
 
@@ -276,10 +268,6 @@ def give_document(actor: AsActor, begin: Begin, document_id: Id) -> Response[byt
         media_type="application/octet-stream",
         headers={"Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(document.print.name)}"},
     )
-
-
-def _utc(instant: dt.datetime) -> str:
-    return f"{instant.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _size(size_bytes: int) -> str:
