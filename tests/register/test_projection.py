@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from sqlalchemy.exc import IntegrityError
 
+from muniment.infra.evm.decoding import checksum
 from muniment.infra.evm.follower import BlockLogs
 from muniment.infra.postgres.database import Database
-from muniment.register.chain import ARTIFACTS, decode
+from muniment.register.chain import ARTIFACTS, TOKENS_FROZEN, decode
 from muniment.register.model import Movement, add_up
 from muniment.register.process import RegisterFollower
 from muniment.register.store import PostgresProjection
@@ -22,10 +23,13 @@ from tests.register.histories import (
     WALLETS,
     Branch,
     a_block,
+    a_log,
     a_mint,
     a_transfer,
     expected,
     histories,
+    number,
+    topic,
 )
 
 FOLLOWER = RegisterFollower(decode=decode, artifacts=ARTIFACTS, store=PostgresProjection)
@@ -109,6 +113,25 @@ def test_a_log_that_comes_twice_counts_once(empty_register: Database) -> None:
     take(empty_register, block)
     take(empty_register, block, BlockLogs(a_block(2), [a_transfer(WALLETS[0], WALLETS[1], 5, block=2, index=0)]))
     assert holdings(empty_register) == {WALLETS[0]: (65, 0, False), WALLETS[1]: (35, 0, False)}
+
+
+def test_thousands_of_events_at_once_give_the_rows_of_one_at_a_time(empty_register: Database) -> None:
+    many = [checksum((0xE0000 + number).to_bytes(20, "big")) for number in range(1200)]
+    mints = BlockLogs(a_block(1), [a_mint(wallet, 10, block=1, index=index) for index, wallet in enumerate(many)])
+    freezes = BlockLogs(
+        a_block(2),
+        [a_log((TOKENS_FROZEN, topic(wallet)), number(3), block=2, index=index) for index, wallet in enumerate(many[:700])],
+    )
+    moves = BlockLogs(a_block(3), [a_transfer(many[n], many[n - 1], 7, block=3, index=n) for n in range(600)])
+    take(empty_register, mints, freezes, moves)
+    at_once = stored(empty_register)
+    take_back(empty_register, 1)
+    for place in range(0, 700, 100):
+        take(empty_register, BlockLogs(a_block(2), freezes.logs[place : place + 100]))
+    for place in range(0, 600, 100):
+        take(empty_register, BlockLogs(a_block(3), moves.logs[place : place + 100]))
+    assert stored(empty_register) == at_once
+    assert sum(shares for shares, _, _ in holdings(empty_register).values()) == 12_000
 
 
 def test_going_back_before_the_first_block_leaves_nothing(empty_register: Database) -> None:

@@ -119,6 +119,38 @@ def test_shares_issued_past_us_are_reported_until_somebody_says_what_they_are(se
     assert reconcile(begin=settled.begin) == []
 
 
+def test_a_key_that_somebody_else_uses_is_found(scene_stage: SceneStage) -> None:
+    scene = Scene(scene_stage)
+    assert reconcile(begin=scene.begin) == []
+    operator = scene.suite.operator
+    scene.stage.rpc.call("anvil_impersonateAccount", [operator])
+    scene.stage.rpc.call("eth_sendTransaction", [{"from": operator, "to": operator, "value": "0x1"}])
+    scene.stage.rpc.call("anvil_stopImpersonatingAccount", [operator])
+    for _ in range(3):
+        scene.stage.rpc.call("evm_mine")
+    (difference,) = reconcile(begin=scene.begin)
+    assert (difference.invariant, difference.code) == ("I8", "settlement.foreign_nonce")
+
+
+def test_a_signed_transaction_whose_nonce_another_has_used_is_found(settled: Scene) -> None:
+    settled.vandalise(
+        "UPDATE infra.chain_transaction SET state = 'sent', block_number = NULL WHERE chain_transaction_id ="
+        " (SELECT chain_transaction_id FROM infra.chain_transaction WHERE tenant_id = :t AND purpose LIKE 'test:%' LIMIT 1)",
+        t=settled.tenant_id,
+    )
+    # The chain has it after all: a sender that is behind is no difference.
+    assert reconcile(begin=settled.begin) == []
+    settled.vandalise(
+        "UPDATE infra.chain_transaction_hash SET hash = '0x' || repeat('ab', 32) WHERE chain_transaction_id ="
+        " (SELECT chain_transaction_id FROM infra.chain_transaction WHERE tenant_id = :t AND state = 'sent')",
+        t=settled.tenant_id,
+    )
+    (difference,) = reconcile(begin=settled.begin)
+    assert (difference.invariant, difference.code) == ("I8", "settlement.nonce_taken")
+    settled.vandalise("UPDATE infra.chain_transaction SET state = 'mined' WHERE tenant_id = :t AND state = 'sent'", t=settled.tenant_id)
+    assert reconcile(begin=settled.begin) == []
+
+
 def test_a_transaction_signed_for_no_instruction_is_found(settled: Scene) -> None:
     settled.vandalise(
         "UPDATE infra.chain_transaction SET purpose = 'settlement:01890000-0000-7000-8000-00000000dead'"

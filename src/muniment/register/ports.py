@@ -167,6 +167,10 @@ class ProjectionStore(Protocol):
         """Forget the events of later blocks."""
         ...
 
+    def remove_everything(self) -> None:
+        """Forget all events and holdings."""
+        ...
+
     def events_of(self, keys: Iterable[HoldingKey]) -> Sequence[TokenEvent]:
         """Return the stored events that touch any of `keys`, in the chain's order."""
         ...

@@ -89,6 +89,9 @@ def project(events: Sequence[TokenEvent], tenants: Mapping[Address, TenantId], *
 def forget_above(block_number: int, *, store: ProjectionStore) -> None:
     """Take back every event of later blocks; the holdings that they touched are added up again from what stays."""
     store.hold_still()
+    if block_number < 0:
+        store.remove_everything()
+        return
     gone = store.events_above(block_number)
     if not gone:
         return

@@ -133,10 +133,11 @@ class PostgresProjection:
                 movements.append(event)
             else:
                 notices.append(event)
+        owners = {token: str(tenant_id) for token, tenant_id in tenants.items()}
         self._insert(
             MOVEMENT,
             (
-                f"{tenants[m.token]}\t{m.token}\t{m.deed_id}\t{m.block_number}\t{m.log_index}\t{m.from_wallet}\t{m.to_wallet}"
+                f"{owners[m.token]}\t{m.token}\t{m.deed_id}\t{m.block_number}\t{m.log_index}\t{m.from_wallet}\t{m.to_wallet}"
                 f"\t{m.shares}\t{m.transaction_hash}\t{m.occurred_at.isoformat()}\n"
                 for m in movements
             ),
@@ -145,7 +146,7 @@ class PostgresProjection:
         self._insert(
             NOTICE,
             (
-                f"{tenants[n.token]}\t{n.token}\t{n.deed_id}\t{n.block_number}\t{n.log_index}\t{n.kind.value}\t{n.wallet}"
+                f"{owners[n.token]}\t{n.token}\t{n.deed_id}\t{n.block_number}\t{n.log_index}\t{n.kind.value}\t{n.wallet}"
                 f"\t{n.new_wallet}\t{n.shares}\t{n.transaction_hash}\t{n.occurred_at.isoformat()}\n"
                 for n in notices
             ),
@@ -163,6 +164,7 @@ class PostgresProjection:
     def put(self, tenants: Mapping[Address, TenantId], keys: Iterable[HoldingKey], holdings: Iterable[Holding]) -> None:
         """Set the holdings of `keys` to `holdings`; a key without one loses its row."""
         kept = list(holdings)
+        owners = {token: str(tenant_id) for token, tenant_id in tenants.items()}
         gone = set(keys).difference(holding.key for holding in kept)
         if gone:
             with self._wanted(gone) as wanted:
@@ -175,7 +177,7 @@ class PostgresProjection:
         self._insert(
             HOLDING,
             (
-                f"{tenants[h.token]}\t{h.token}\t{h.deed_id}\t{h.wallet}\t{h.shares}\t{h.frozen_shares}\t{'t' if h.wallet_frozen else 'f'}"
+                f"{owners[h.token]}\t{h.token}\t{h.deed_id}\t{h.wallet}\t{h.shares}\t{h.frozen_shares}\t{'t' if h.wallet_frozen else 'f'}"
                 f"\t{h.last_block_number}\t{h.last_log_index}\n"
                 for h in kept
             ),
@@ -198,6 +200,11 @@ class PostgresProjection:
         """Forget the events of later blocks."""
         self._connection.execute(sa.delete(MOVEMENT).where(MOVEMENT.c.block_number > block_number))
         self._connection.execute(sa.delete(NOTICE).where(NOTICE.c.block_number > block_number))
+
+    def remove_everything(self) -> None:
+        """Forget all events and holdings."""
+        for table in (MOVEMENT, NOTICE, HOLDING):
+            self._connection.execute(sa.delete(table))
 
     def events_of(self, keys: Iterable[HoldingKey]) -> Sequence[TokenEvent]:
         """Return the stored events that touch any of `keys`, in the chain's order."""

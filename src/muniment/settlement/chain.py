@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from muniment.infra.evm.client import BlockTag, Evm
 from muniment.infra.evm.contract_artifacts import Reason, load, reason, reasons
 from muniment.infra.evm.decoding import word
@@ -11,7 +13,7 @@ from muniment.infra.evm.rpc import RpcError
 from muniment.register.model import ZERO_ADDRESS, TokenReference
 from muniment.settlement.model import Instruction, InstructionKind
 from muniment.settlement.ports import Call, ChainRefusal
-from muniment.units.ids import Address
+from muniment.units.ids import Address, TransactionHash
 from muniment.units.payment_tokens import PaymentToken
 
 TRANSFER_GAS = 150_000
@@ -102,6 +104,10 @@ class EvmTokenChain:
         except (RpcError, ValueError):
             return None
         return PaymentToken(self._chain_id, address, currency, int(decimals), str(symbol)[:32])
+
+    def any_mined(self, hashes: Sequence[TransactionHash]) -> bool:
+        """Return whether the chain has a receipt for one of the transactions."""
+        return any(receipt is not None for receipt in self._evm.receipts(hashes))
 
     def nonce_of(self, address: Address) -> int:
         """Return how many transactions the chain has seen from an address, at the last final block."""

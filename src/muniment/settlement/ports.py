@@ -46,6 +46,8 @@ class SignedPurpose:
     state: str
     succeeded: bool | None
     block_number: int | None
+    forms: tuple[TransactionHash, ...]
+    """Every hash under which it was signed: whichever is mined closes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,10 @@ class TokenChain(Protocol):
 
     def payment_token(self, address: Address, currency: str) -> PaymentToken | None:
         """Return the payment token as its contract describes itself; None where there is no such contract."""
+        ...
+
+    def any_mined(self, hashes: Sequence[TransactionHash]) -> bool:
+        """Return whether the chain has a receipt for one of the transactions."""
         ...
 
     def nonce_of(self, address: Address) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeAlias, assert_never
 
-from muniment.access.model import Broken, verify_chain
+from muniment.access.model import AuditHead, Broken, verify_chain
 from muniment.infra.crashpoints import crashpoint
 from muniment.infra.jobs import Done, ProcessOutcome, Waiting
 from muniment.instruments.model.securities import ClosedSecurity, DeployedSecurity, OpenSecurity
@@ -243,7 +243,8 @@ def _against_the_book(state: InstructionState, entry: SignedPurpose | None, fact
             if entry is None:
                 yield Difference("I8", "settlement.transaction_missing", "A submitted instruction has no signed transaction.", facts)
         case SettledInstruction(_, transaction_hash, block_number, _):
-            if entry is None or (entry.hash, entry.block_number, entry.succeeded) != (transaction_hash, block_number, True):
+            seen = None if entry is None else (entry.hash, entry.block_number, entry.succeeded, entry.state)
+            if seen != (transaction_hash, block_number, True, "final"):
                 yield Difference(
                     "I4",
                     "settlement.not_settled_on_chain",
@@ -294,9 +295,17 @@ def _unexplained(explained: Collection[str], *, unit: SettlementUnit) -> Iterato
 
 
 def check_audit(*, begin: BeginSettlement) -> Iterator[Difference]:
-    """I7: the audit log is what was written, entry by entry."""
+    """I7: the audit log is what was written, entry by entry, and holds what was anchored on the chain."""
     with begin() as unit:
-        verdict = verify_chain(unit.audit.entries())
+        contracts = unit.suites.platform_contracts()
+        registry = contracts.get("asset_registry")
+        digest = None if registry is None else unit.instruments_chain.anchored_audit(unit.tenant_id, registry=registry)
+        entries = list(unit.audit.entries())
+    anchored: AuditHead | None = None
+    if digest is not None:
+        sequence = next((entry.sequence for entry in entries if entry.entry_hash == digest), len(entries) + 1)
+        anchored = AuditHead(sequence=sequence, entry_hash=digest)
+    verdict = verify_chain(entries, anchored=anchored)
     if isinstance(verdict, Broken):
         yield Difference("I7", "access.audit_broken", f"The audit log is broken: {verdict.why}.", {"sequence": verdict.at_sequence})
 
@@ -308,6 +317,7 @@ def check_nonces(*, begin: BeginSettlement) -> Iterator[Difference]:
         next_nonces = unit.chain_book.next_nonces()
         chain_nonces = {sender: unit.token_chain.nonce_of(sender) for sender in next_nonces}
         known = {state.instruction.instruction_id for state in unit.instructions.everything()}
+        chain = unit.token_chain
     by_sender: defaultdict[Address, list[SignedPurpose]] = defaultdict(list)
     for entry in signed:
         by_sender[entry.sender].append(entry)
@@ -326,7 +336,9 @@ def check_nonces(*, begin: BeginSettlement) -> Iterator[Difference]:
             continue
         on_chain = chain_nonces[sender]
         for entry in entries:
-            if (entry.state in {"signed", "sent"} and entry.nonce < on_chain) or (entry.state == "final" and entry.nonce >= on_chain):
+            # A sender's loop that is behind the chain is no difference: what it will find is there.
+            lost = entry.state in {"signed", "sent"} and entry.nonce < on_chain and not chain.any_mined(entry.forms)
+            if lost or (entry.state == "final" and entry.nonce >= on_chain):
                 facts = {"sender": sender, "nonce": entry.nonce, "state": entry.state, "chain_next_nonce": on_chain}
                 yield Difference("I8", "settlement.nonce_taken", "The chain has counted a sender's nonces otherwise than the book.", facts)
         if on_chain > next_nonce:

@@ -288,7 +288,9 @@ class PostgresChainBook:
         """Return every signed transaction of the tenant, by sender and nonce."""
         rows = self._connection.execute(
             sa.text(
-                "SELECT purpose, sender, nonce, hash, state, succeeded, block_number FROM infra.chain_transaction"
+                "SELECT purpose, sender, nonce, hash, state, succeeded, block_number,"
+                " ARRAY(SELECT form.hash FROM infra.chain_transaction_hash AS form"
+                " WHERE form.chain_transaction_id = chain_transaction.chain_transaction_id) AS forms FROM infra.chain_transaction"
                 " WHERE tenant_id = infra.tenant() ORDER BY sender, nonce"
             )
         )
@@ -301,6 +303,7 @@ class PostgresChainBook:
                 state=row.state,
                 succeeded=row.succeeded,
                 block_number=row.block_number,
+                forms=tuple(TransactionHash(form) for form in row.forms),
             )
             for row in rows
         ]

@@ -14,7 +14,7 @@ TABLES = (
     """
     CREATE TABLE register.movement (
         tenant_id uuid NOT NULL,
-        token_address text COLLATE "C" NOT NULL CHECK (token_address ~ '^0x[0-9a-fA-F]{40}$'),
+        token_address text COLLATE "C" NOT NULL CHECK (length(token_address) = 42),
         deed_id numeric(78, 0) NOT NULL CHECK (deed_id >= 0),
         block_number bigint NOT NULL CHECK (block_number >= 0),
         log_index integer NOT NULL CHECK (log_index >= 0),
@@ -32,7 +32,7 @@ TABLES = (
     """
     CREATE TABLE register.notice (
         tenant_id uuid NOT NULL,
-        token_address text COLLATE "C" NOT NULL CHECK (token_address ~ '^0x[0-9a-fA-F]{40}$'),
+        token_address text COLLATE "C" NOT NULL CHECK (length(token_address) = 42),
         deed_id numeric(78, 0) NOT NULL CHECK (deed_id >= 0),
         block_number bigint NOT NULL CHECK (block_number >= 0),
         log_index integer NOT NULL CHECK (log_index >= 0),
@@ -53,7 +53,7 @@ TABLES = (
         tenant_id uuid NOT NULL,
         token_address text COLLATE "C" NOT NULL,
         deed_id numeric(78, 0) NOT NULL CHECK (deed_id >= 0),
-        wallet text COLLATE "C" NOT NULL CHECK (wallet ~ '^0x[0-9a-fA-F]{40}$'),
+        wallet text COLLATE "C" NOT NULL CHECK (length(wallet) = 42),
         shares numeric(78, 0) NOT NULL CHECK (shares >= 0),
         frozen_shares numeric(78, 0) NOT NULL CHECK (frozen_shares >= 0 AND frozen_shares <= shares),
         wallet_frozen boolean NOT NULL,
