@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import sqlalchemy as sa
 from eth_account import Account
 
 from muniment.app.wiring import Units
@@ -61,6 +62,8 @@ def needs_platform(units: Units) -> bool:
 def open_platform(units: Units) -> ProcessOutcome:
     """Make the platform's account, see to its gas money, and put the shared contracts on the chain; may run again at any time."""
     with units.begin_platform() as unit:
+        # One looks at a time: two who both find no account would make two, and the gas money would go to only one of them.
+        unit.connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": PLATFORM_JOB})
         own = [address for address in unit.keys.addresses(tenant_id=None) if address not in DEVELOPMENT_ADDRESSES]
         operator = own[0] if own else unit.keys.create(None)
     if units.backend.evm.balance(operator) < OPERATOR_WEI_MIN:
