@@ -33,6 +33,7 @@ from muniment.infra.configuration import ensure_secret, read_configuration
 from muniment.infra.evm.sender import TransactionState
 from muniment.infra.jobs import failed_jobs
 from muniment.instruments import commands as instruments
+from muniment.instruments import process as instruments_process
 from muniment.instruments.model.securities import OpenSecurity
 from muniment.parties import commands as parties
 from muniment.parties.model import Investor, Verified, Wallet
@@ -154,7 +155,7 @@ class Demonstration:
         self._freeze(company, security_id, story)
         self._recover(company, security_id, story)
         dividend_id = self._pay_dividend(company, security_id, story)
-        self._show_cap_table(company, security_id, story)
+        self._show_cap_table(company, motors, security_id, story)
         return self._verify(motors, company, asset_id, security_id, dividend_id)
 
     # The steps
@@ -404,8 +405,8 @@ class Demonstration:
             step.say(f"paid {dividend.paid}, held back {dividend.held}, residue {entitled.residue}", paid=dividend.paid.as_json())
             return declared.dividend_id
 
-    def _show_cap_table(self, desk: Desk, security_id: SecurityId, story: Story) -> None:
-        with self._step("The cap table", tenant_id=desk.tenant_id) as step:
+    def _show_cap_table(self, desk: Desk, motors: Desk, security_id: SecurityId, story: Story) -> None:
+        with self._step("The cap table, and the audit logs anchored", tenant_id=None) as step:
             references = {investor.investor_id: reference for reference, investor in story.investors.items()}
             with self._units.begin(desk.tenant_id) as unit:
                 table = register.view_cap_table(desk.owner, security_id, unit=unit)
@@ -419,6 +420,9 @@ class Demonstration:
             ]
             step.table(("holder", "shares", "%"), rows, shown_max=10)
             step.say(f"{table.holder_count} holders, {show_shares(table.total_shares, decimals=0)} shares")
+            for tenant_id in (desk.tenant_id, motors.tenant_id):
+                instruments_process.anchor_audit(tenant_id, units=self._units.of(tenant_id), platform=self._units.begin_platform)
+            step.say("the heads of both audit logs are on their way to the chain, where no database can change them")
 
     def _verify(self, motors: Desk, company: Desk, asset_id: AssetId, security_id: SecurityId, dividend_id: DividendId) -> bool:
         with self._step("Verify everything against the chain", tenant_id=company.tenant_id) as step:

@@ -34,7 +34,10 @@ from muniment.units.ids import Address, AssetRecordId, DividendId, InstructionId
 
 EXPIRE_JOB = "parties.expire_verifications"
 
+ANCHOR_JOB = "instruments.anchor_audits"
+
 EVERY_MINUTE = "* * * * *"
+EVERY_HOUR = "7 * * * *"
 
 
 class WorkerTables:
@@ -69,6 +72,7 @@ class WorkerTables:
         return {
             PLATFORM_JOB: lambda _: open_platform(self._units),
             EXPIRE_JOB: self._expire_verifications,
+            ANCHOR_JOB: self._anchor_audits,
             "instruments.register_asset": self._register_asset,
             "instruments.deploy_security": self._deploy_security,
             "compliance.register_investors": lambda job: compliance_process.register_investors(units=self._units_of(job)),
@@ -86,7 +90,7 @@ class WorkerTables:
 
     def schedules(self) -> Mapping[str, str]:
         """Return the jobs that start by the clock (UTC)."""
-        return {PLATFORM_JOB: EVERY_MINUTE, EXPIRE_JOB: EVERY_MINUTE}
+        return {PLATFORM_JOB: EVERY_MINUTE, EXPIRE_JOB: EVERY_MINUTE, ANCHOR_JOB: EVERY_HOUR}
 
     # Jobs
 
@@ -104,12 +108,19 @@ class WorkerTables:
         return instruments_process.deploy_security(_security(job), units=self._units_of(job), platform=self._units.begin_platform)
 
     def _expire_verifications(self, _: RunningJob) -> ProcessOutcome:
-        with self._units.begin_platform() as platform:
-            tenants = [TenantId(tenant_id) for tenant_id in platform.connection.scalars(sa.select(ORGANISATION.c.tenant_id))]
-        for tenant_id in tenants:
+        for tenant_id in self._tenants():
             with self._units.begin(tenant_id) as unit:
                 parties_commands.expire_verifications(system_actor(tenant_id), unit=unit)
         return Done()
+
+    def _anchor_audits(self, _: RunningJob) -> ProcessOutcome:
+        for tenant_id in self._tenants():
+            instruments_process.anchor_audit(tenant_id, units=self._units.of(tenant_id), platform=self._units.begin_platform)
+        return Done()
+
+    def _tenants(self) -> Sequence[TenantId]:
+        with self._units.begin_platform() as platform:
+            return [TenantId(tenant_id) for tenant_id in platform.connection.scalars(sa.select(ORGANISATION.c.tenant_id))]
 
     # Reactions
 

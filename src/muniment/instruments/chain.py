@@ -25,6 +25,7 @@ SUITE_CONTRACTS = ("identity_registry", "trusted_issuers_registry", "claim_topic
 PAYMENT_TOKEN_NAME = "Muniment Test Dollar"  # noqa: S105 - a token on a chain, no password
 PAYMENT_TOKEN_SYMBOL = "tUSD"  # noqa: S105 - a ticker, no password
 PAYMENT_TOKEN_DECIMALS = 6
+AUDIT_KIND = keccak(b"audit head")
 ZERO_ADDRESS = Address("0x" + "0" * 40)
 
 # Limits with room above what was measured; what is not used is not paid. EIP-7825 caps a transaction at 16,777,216.
@@ -106,6 +107,21 @@ class EvmInstruments:
         return self._call(
             "asset_registry", registry, operator, f"register_asset:{asset_id}", "register_asset", _bytes32(asset_id), controller
         )
+
+    def anchor_audit(self, tenant_id: TenantId, digest: bytes, *, registry: Address, operator: Address, purpose: str) -> ChainTransaction:
+        """Submit the hash of an issuer's last audit entry by the platform's operator."""
+        return self._call("asset_registry", registry, operator, purpose, "anchor", audit_subject(tenant_id), AUDIT_KIND, digest)
+
+    def anchored_audit(self, tenant_id: TenantId, *, registry: Address) -> bytes | None:
+        """Return the hash that was anchored last for an issuer's audit log; None before the first."""
+        artifact, subject = contract_artifacts.load("asset_registry"), audit_subject(tenant_id)
+        answer = self._evm.call(registry, artifact.encode_call("anchor_count", subject, AUDIT_KIND))
+        count = int(artifact.decode_output("anchor_count", answer))
+        if count == 0:
+            return None
+        last = self._evm.call(registry, artifact.encode_call("anchor_at", subject, AUDIT_KIND, count))
+        digest, _ = artifact.decode_output("anchor_at", last)
+        return bytes(digest)
 
     def suite_addresses(self, *, factory: Address, owner: Address, salt: bytes) -> Mapping[str, Address]:
         """Return where the factory will put an issuer's suite, by artifact name."""
@@ -190,6 +206,11 @@ class EvmInstruments:
         return self._transactions.submit(
             tenant_id=self._tenant_id, sender=sender, to=to, data=data, purpose=f"instruments.{purpose}", gas_limit=gas_limit
         )
+
+
+def audit_subject(tenant_id: TenantId) -> bytes:
+    """Return under what an issuer's audit heads are anchored: a hash, so that the chain names no organisation."""
+    return keccak(b"muniment.audit:" + tenant_id.bytes)
 
 
 def created_address(sender: Address, nonce: int) -> Address:

@@ -256,6 +256,14 @@ class InstrumentsChain(Protocol):
         """Submit the registration of an asset id by the platform's operator; `controller` is the issuer's operator."""
         ...
 
+    def anchor_audit(self, tenant_id: TenantId, digest: bytes, *, registry: Address, operator: Address, purpose: str) -> ChainTransaction:
+        """Submit the hash of an issuer's last audit entry by the platform's operator."""
+        ...
+
+    def anchored_audit(self, tenant_id: TenantId, *, registry: Address) -> bytes | None:
+        """Return the hash that was anchored last for an issuer's audit log; None before the first."""
+        ...
+
     def suite_addresses(self, *, factory: Address, owner: Address, salt: bytes) -> Mapping[str, Address]:
         """Return where the factory will put an issuer's suite, by artifact name."""
         ...

@@ -14,7 +14,7 @@ from dataclasses import replace
 import rfc8785
 from eth_hash.auto import keccak
 
-from muniment.access.model import system_actor
+from muniment.access.model import EMPTY_HEAD, system_actor
 from muniment.infra.crashpoints import crashpoint
 from muniment.infra.evm.sender import ChainTransaction, TransactionState
 from muniment.infra.jobs import Done, ProcessOutcome, Waiting
@@ -22,7 +22,7 @@ from muniment.instruments.errors import DeploymentFailed, PlatformMissing
 from muniment.instruments.events import SecurityDeployed, TitleMinted
 from muniment.instruments.model.securities import DeployingSecurity, DraftedSecurity, begin_deployment, finish_deployment
 from muniment.instruments.ports import InstrumentsUnit, IssuerSuite, PlatformUnit, StoredAsset, Title
-from muniment.units.ids import Address, AssetRecordId, SecurityId
+from muniment.units.ids import Address, AssetRecordId, SecurityId, TenantId
 
 Units = Callable[[], AbstractContextManager[InstrumentsUnit]]
 PlatformUnits = Callable[[], AbstractContextManager[PlatformUnit]]
@@ -68,6 +68,23 @@ def register_asset(
     if waiting is not None:
         return waiting
     return Done() if title_owner is None else _mint_title(asset_record_id, title_owner, units=units)
+
+
+def anchor_audit(tenant_id: TenantId, *, units: Units, platform: PlatformUnits) -> None:
+    """Put the hash of the issuer's last audit entry on the chain, where no database can change it; nothing to do where it is there.
+
+    The platform sends it and pays for it, so that an issuer without an account of its own is anchored too.
+    """
+    with units() as unit:
+        head = unit.audit.head()
+        if head == EMPTY_HEAD or "asset_registry" not in unit.suites.platform_contracts():
+            return
+        registry = unit.suites.platform("asset_registry")
+        if unit.instruments_chain.anchored_audit(tenant_id, registry=registry) == head.entry_hash:
+            return
+    with platform() as unit:
+        purpose = f"anchor_audit:{tenant_id}:{head.sequence}"
+        unit.instruments_chain.anchor_audit(tenant_id, head.entry_hash, registry=registry, operator=_operator(unit), purpose=purpose)
 
 
 def deploy_security(

@@ -12,6 +12,7 @@ from muniment.access.model import AuditHead, Broken, verify_chain
 from muniment.infra.crashpoints import crashpoint
 from muniment.infra.jobs import Done, ProcessOutcome, Waiting
 from muniment.instruments.model.securities import ClosedSecurity, DeployedSecurity, OpenSecurity
+from muniment.instruments.ports import InstrumentsUnit
 from muniment.register.model import ZERO_ADDRESS, Movement, TokenReference, token_reference
 from muniment.register.process import rebuild
 from muniment.settlement.events import InstructionFailed, InstructionSettled
@@ -294,7 +295,7 @@ def _unexplained(explained: Collection[str], *, unit: SettlementUnit) -> Iterato
                 )
 
 
-def check_audit(*, begin: BeginSettlement) -> Iterator[Difference]:
+def check_audit(*, begin: Callable[[], AbstractContextManager[InstrumentsUnit]]) -> Iterator[Difference]:
     """I7: the audit log is what was written, entry by entry, and holds what was anchored on the chain."""
     with begin() as unit:
         contracts = unit.suites.platform_contracts()
