@@ -241,12 +241,13 @@ class Demonstration:
 
             def opened() -> bool:
                 with self._units.begin(desk.tenant_id) as unit:
-                    return isinstance(unit.securities.get(security_id), OpenSecurity) and not unit.register.is_paused(security_id)
+                    security = unit.securities.get(security_id)
+                    return isinstance(security, (DeployedSecurity, OpenSecurity)) and not unit.register.is_paused(security_id)
 
             self._wait("the token's opening", opened)
             with self._units.begin(desk.tenant_id) as unit:
                 security = unit.securities.get(security_id)
-            assert isinstance(security, OpenSecurity), "it was waited for"
+            assert isinstance(security, (DeployedSecurity, OpenSecurity)), "it was waited for"
             step.say(
                 f"{security.terms.name} ({security.terms.symbol}) at {security.token_address}, open",
                 security_id=str(security_id),
@@ -281,8 +282,8 @@ class Demonstration:
             def registered() -> bool:
                 with self._units.begin(desk.tenant_id) as unit:
                     return all(
-                        (known := unit.identities.find(story.wallets[investor.investor_id][0].address)) is not None
-                        and known.state == "registered"
+                        (known := unit.identities.on_chain(story.wallets[investor.investor_id][0].address)) is not None
+                        and known.is_registered
                         for investor in verified
                     )
 
