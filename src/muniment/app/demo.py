@@ -34,7 +34,7 @@ from muniment.infra.evm.sender import TransactionState
 from muniment.infra.jobs import failed_jobs
 from muniment.instruments import commands as instruments
 from muniment.instruments import process as instruments_process
-from muniment.instruments.model.securities import OpenSecurity
+from muniment.instruments.model.securities import DeployedSecurity, OpenSecurity
 from muniment.parties import commands as parties
 from muniment.parties.model import Investor, Verified, Wallet
 from muniment.register import commands as register
