@@ -28,7 +28,8 @@ def run(*, as_json: JsonOption = False) -> None:
         for each in found:
             body = each.as_json()
             facts = ", ".join(f"{name} {fact}" for name, fact in body["facts"].items())
-            typer.secho(f"{body['invariant']} {body['code']}: {body['message']} ({facts}; organisation {body['tenant_id']})", fg="red")
+            whose = f"organisation {body['tenant_id']}" if body["tenant_id"] else "the platform"
+            typer.secho(f"{body['invariant']} {body['code']}: {body['message']} ({facts}; {whose})", fg="red")
         typer.echo(f"{len(found)} differences in {organisations} organisations.")
     if found:
         raise typer.Exit(1)
