@@ -84,8 +84,6 @@ class Configuration:
     api_port: int = 8470
     """Port of the API and the pages; 0 means any free one."""
     log_level: str = "info"
-    session_hours: int = 12
-    session_idle_minutes: int = 60
     database_is_embedded: bool = False
     """Set by the supervisor for its children: `database_url` is the embedded server's."""
     chain_is_local: bool = False
@@ -231,8 +229,6 @@ SETTINGS = (
     Setting("api_host", "MUNIMENT_API_HOST", "is a host name or an IPv4 address", _host),
     Setting("api_port", "MUNIMENT_API_PORT", "is a port from 0 to 65535", _integer(0, 65535)),
     Setting("log_level", "MUNIMENT_LOG_LEVEL", f"is one of {', '.join(LOG_LEVELS)}", _one_of(*LOG_LEVELS)),
-    Setting("session_hours", "MUNIMENT_SESSION_HOURS", "is a whole number of hours from 1 to 720", _integer(1, 720)),
-    Setting("session_idle_minutes", "MUNIMENT_SESSION_IDLE_MINUTES", "is a whole number of minutes from 1 to 10080", _integer(1, 10080)),
     Setting("database_is_embedded", "MUNIMENT_DATABASE_IS_EMBEDDED", "is true or false", _boolean),
     Setting("chain_is_local", "MUNIMENT_CHAIN_IS_LOCAL", "is true or false", _boolean),
 )
