@@ -180,6 +180,18 @@ def test_roles_meet_what_the_table_of_permissions_says(
     assert wrong == []
 
 
+@pytest.mark.parametrize("role", [Role.OWNER, Role.AUDITOR])
+def test_every_page_of_what_exists_is_drawn(walkers: dict[Role, Walker], all_things: dict[str, str], role: Role) -> None:
+    # The auditor's pages differ: names are not the auditor's to see.
+    statuses = {
+        path: walkers[role].ask(method, path, line, all_things)
+        for (method, path), line in ROUTES.items()
+        if method == "GET" and is_page(path) and isinstance(line.needs, Action) and role in PERMITTED[line.needs]
+    }
+    # A search with one hit leads straight to it.
+    assert {path: status for path, status in statuses.items() if status != 200} == {"/search": 303}
+
+
 def test_routes_for_everybody_are_open_to_every_role(walkers: dict[Role, Walker], all_things: dict[str, str]) -> None:
     wrong = []
     for (method, path), line in ROUTES.items():

@@ -40,22 +40,26 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "access.too_many_attempts": 429,
     "access.idempotency_conflict": 409,
     "access.approval_closed": 409,
+    "infra.unknown_transaction": 404,
+    "instruments.wrong_state": 409,
+    "parties.not_in_status": 409,
+    "parties.own_submission": 403,
+    "servicing.unknown_dividend": 404,
+    "settlement.unknown_instruction": 404,
+    "settlement.issue_too_large": 422,
     "http.choose_organisation": 403,
 }
 """Codes whose status is not the general one; the rest follow from the last word of the code, or are 422."""
 
 STATUS_OF_WORD: Mapping[str, int] = {
     "not_found": 404,
-    "unknown": 404,
-    "no_such": 404,
-    "not_permitted": 403,
-    "foreign": 404,
     "already": 409,
     "conflict": 409,
     "reused": 409,
-    "too_many": 429,
+    "taken": 409,
     "too_large": 413,
 }
+"""What a word in the middle or at the end of a code means."""
 
 
 class ChooseOrganisation(MunimentError):
@@ -84,7 +88,7 @@ def status_of(code: str) -> int:
         return STATUS_OF_CODE[code]
     name = code.partition(".")[2]
     for word, status in STATUS_OF_WORD.items():
-        if name == word or name.startswith(word + "_") or name.endswith("_" + word):
+        if f"_{word}_" in f"_{name}_":
             return status
     return HTTPStatus.UNPROCESSABLE_ENTITY
 

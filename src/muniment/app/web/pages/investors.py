@@ -189,7 +189,7 @@ def _investor_page(
         "investor.html",
         title=name,
         status=200 if refusal is None else status_of(refusal.code),
-        refusal=None if refusal is None else reason_of_error(refusal),
+        told=None if refusal is None else reason_of_error(refusal),
         investor_href=f"/investors/{known_id}",
         may_verify=permits(actor, Action.PARTIES_VERIFY) and not view.investor.is_erased and view.investor.status in VERIFIABLE,
         may_review=permits(actor, Action.PARTIES_VERIFY) and view.investor.status == "in_review",

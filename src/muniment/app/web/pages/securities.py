@@ -252,7 +252,7 @@ def show_documents(request: MunimentRequest, actor: AsActor, begin: Begin, secur
         title=security.terms.name,
         security=head,
         crumbs=crumbs_of(security, ("Documents", "")),
-        asset={"title": asset.title, "kind": asset.kind.replace("_", " "), "asset_id": asset.asset_id, "recorded_at": asset.recorded_at},
+        record={"title": asset.title, "kind": asset.kind.replace("_", " "), "asset_id": asset.asset_id, "recorded_at": asset.recorded_at},
         documents=rows,
     )
 
