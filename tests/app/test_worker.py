@@ -222,7 +222,9 @@ def test_a_lost_database_and_a_lost_chain_only_pause_the_work(
         wait_until(lambda: health(configuration).get("well"))
         for _ in range(3):
             with psycopg.connect(fresh_postgres_url, autocommit=True) as connection:
-                connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+                )
             time.sleep(0.3)
         os.kill(chain_process, signal.SIGSTOP)
         time.sleep(0.5)
