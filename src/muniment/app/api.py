@@ -30,6 +30,7 @@ from muniment.app.web.render import STATIC, manifest, problem_page
 from muniment.app.wiring import Backend, Units
 from muniment.compliance import http as compliance_http
 from muniment.infra.configuration import Configuration
+from muniment.infra.logging import configure_logging
 from muniment.infra.outages import Unreachable
 from muniment.infra.postgres.database import Database
 from muniment.infra.postgres.migrations import current_revision, head_revision
@@ -150,6 +151,7 @@ def network_name(chain_id: int) -> str:
 
 def serve(configuration: Configuration) -> None:
     """Serve pages and API until SIGTERM or SIGINT; open requests are answered first, event streams are ended."""
+    configure_logging(level=configuration.log_level)
     backend = Backend.open(configuration)
     stopping: list[uvicorn.Server] = []
     try:
