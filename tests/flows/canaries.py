@@ -44,16 +44,16 @@ class Person:
 
 def a_person(number: int, *, prefix: str = "K") -> Person:
     """Return the invented person of that number."""
-    syllable = _SYLLABLES[number % len(_SYLLABLES)] * 2
+    syllable = _SYLLABLES[number % len(_SYLLABLES)] * 2 + "ta" * (number // len(_SYLLABLES))
     return Person(
         reference=f"{prefix}-{number:03}",
         name=f"Kanarius{syllable} Zwitschermann{syllable}",
         email=f"Kanari.{syllable}@vogelhaus-{syllable}.example",
         country=_COUNTRIES[number % len(_COUNTRIES)],
-        date_of_birth=f"19{31 + number}-{1 + number % 12:02}-{11 + number}",
+        date_of_birth=f"19{31 + number}-{1 + number % 12:02}-{10 + number % 18}",
         tax_id=f"KANTAX77{number:03}Q",
         document_number=f"KANDOC55{number:03}P",
-        document_expires=f"20{71 + number}-{1 + number % 12:02}-{11 + number}",
+        document_expires=f"20{71 + number}-{1 + number % 12:02}-{10 + number % 18}",
         note=f"kanarinotiz {syllable} nistkasten",
     )
 
