@@ -8,6 +8,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +16,16 @@ import sqlalchemy as sa
 from jsonschema import Draft202012Validator
 from litestar.testing import TestClient
 
+import muniment
 from muniment.access.errors import IdempotencyConflict, NotFound, NotPermitted, TooManyAttempts
 from muniment.access.model import FOUR_EYES_ACTIONS
 from muniment.app import approvals
 from muniment.app.http.problems import refusal_classes, status_of
+from muniment.app.web.pages.developers import entries
+from muniment.infra.evm import contract_artifacts
 from tests.app.rig import PASSWORD, SECRET_OF_A_BUG, Rig, a_rig, form_token, signed_in
+
+SOURCES = Path(muniment.__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +126,20 @@ def test_every_refusal_has_a_status_and_a_page(rig: Rig) -> None:
         assert [code for code in codes if f'id="{code}"' not in listed] == []
         assert client.get("/developers/problems/access.not_permitted").status_code == 200
         assert client.get("/developers/problems/no.such_code").status_code == 404
+
+
+def test_every_reason_that_a_decision_can_give_has_a_page(rig: Rig) -> None:
+    # Decisions are values: their codes stand in the source and, for those that the chain gives too, in the contracts' table.
+    named = set()
+    for source in SOURCES.rglob("*.py"):
+        text = source.read_text(encoding="utf-8")
+        named |= set(re.findall(r'Reason\(\s*(?:code=)?"([a-z]+\.[a-z_]+)"', text))
+    named |= {reason.code for reason in contract_artifacts.reasons()}
+    assert len(named) > 15
+    listed = {entry.code for entry in entries()}
+    assert named - listed == set()
+    with rig.client() as client:
+        assert client.get("/developers/problems/compliance.country_blocked").status_code == 200
 
 
 def test_the_statuses_of_the_best_known_refusals() -> None:
@@ -381,7 +401,9 @@ def test_problems_are_what_the_document_says(rig: Rig) -> None:
         schema = client.get("/v1/openapi.json").json()["components"]["schemas"]["Problem"]
         validator = Draft202012Validator(schema)
         for path in ("/v1/nothing", "/v1/securities/no-id", "/v1/approvals?limit=x", "/v1/broken", "/v1/away"):
-            validator.validate(client.get(path).json())
+            body = client.get(path).json()
+            validator.validate(body)
+            assert client.get(body["type"]).status_code == 200, f"{body['type']} explains nothing"
 
 
 # Approvals

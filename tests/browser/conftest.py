@@ -49,6 +49,7 @@ class Visit:
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self.url = url
+        self.status = 0
         self.complaints: list[str] = []
         page.on("console", self._note)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -60,7 +61,9 @@ class Visit:
 
     def go(self, path: str) -> Page:
         """Open one of our pages."""
-        self.page.goto(self.url + path)
+        answer = self.page.goto(self.url + path)
+        assert answer is not None, "a navigation has an answer"
+        self.status = answer.status
         return self.page
 
     def sign_in(self, person: Person) -> Page:

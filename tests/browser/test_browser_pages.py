@@ -88,6 +88,8 @@ def test_each_page_fits_is_accessible_and_breaks_no_policy(
     wrong: list[str] = []
     for name, path in PAGES.items():
         page = window.go(path.format(**things))
+        if window.status != (404 if name == "not_found" else 200):
+            wrong.append(f"{name}: {window.status}")
         if name == "api":
             expect(page.locator("#try-it .opblock").first).to_be_visible()
         elif name != "not_found" and "problem" not in name:

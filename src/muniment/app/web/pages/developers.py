@@ -12,6 +12,7 @@ from litestar.params import FromPath
 from muniment.app.http.problems import NoSuchPage, refusal_classes, status_of
 from muniment.app.http.request import MunimentRequest
 from muniment.app.http.session import PUBLIC
+from muniment.app.web.reason_codes import EDGE, REASONS
 from muniment.app.web.render import page
 
 
@@ -27,7 +28,7 @@ class Entry:
 
 
 def entries() -> list[Entry]:
-    """Return every declared refusal by its code."""
+    """Return every declared refusal and every other code that an answer can carry, by code."""
     found = {
         refusal.code: Entry(
             code=refusal.code,
@@ -38,6 +39,10 @@ def entries() -> list[Entry]:
         )
         for refusal in refusal_classes()
     }
+    for code, sentence in REASONS.items():
+        found.setdefault(code, Entry(code=code, title=sentence, status=status_of("settlement.refused"), message=sentence, cure=""))
+    for code, (status, sentence) in EDGE.items():
+        found.setdefault(code, Entry(code=code, title=sentence, status=status, message=sentence, cure=""))
     return [found[code] for code in sorted(found)]
 
 
