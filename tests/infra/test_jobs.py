@@ -341,7 +341,8 @@ def test_a_lost_database_connection_is_an_outage_and_a_second_run_works(database
     wait_until(lambda: len(seen) == 1)
     with database._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'muniment jobs%%' AND datname = current_database()"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'muniment jobs%%' AND datname = current_database()"
         )
     defer(database, "test.note")
     wait_until(lambda: len(seen) == 2, seconds=20)
