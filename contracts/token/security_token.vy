@@ -241,9 +241,17 @@ def recoveryAddress(_lostWallet: address, _newWallet: address, _investorOnchainI
     @dev Where the investor has an identity contract, the new wallet must be a management key of it.
     """
     agents._check_agent()
+    assert self._wallets[_lostWallet] & AMOUNT > 0, "no tokens to recover"
+    # The registry first: what it tells compliance of the new wallet's investor is counted by the balances before the move.
+    registry: address = self._registry()
+    hot: uint256 = self._hot
+    if hot & COMBINED != 0:
+        replaced: bool = extcall IInvestorRecords(registry).recover_wallet(_lostWallet, _newWallet, _investorOnchainID)
+        assert replaced, "Recovery not possible"
+    else:
+        self._replace_wallet(registry, _lostWallet, _newWallet, _investorOnchainID)
     lost: uint256 = self._wallets[_lostWallet]
     amount: uint256 = lost & AMOUNT
-    assert amount > 0, "no tokens to recover"
     found: uint256 = self._wallets[_newWallet]
     frozen: uint256 = (lost >> FROZEN_AT) & AMOUNT
     # Balances and frozen amounts add within their bits: neither exceeds the supply.
@@ -256,13 +264,6 @@ def recoveryAddress(_lostWallet: address, _newWallet: address, _investorOnchainI
         log TokensFrozen(_userAddress=_newWallet, _amount=frozen)
     if lost & ~found & WHOLE != 0:
         log AddressFrozen(_userAddress=_newWallet, _isFrozen=True, _owner=msg.sender)
-    registry: address = self._registry()
-    hot: uint256 = self._hot
-    if hot & COMBINED != 0:
-        replaced: bool = extcall IInvestorRecords(registry).recover_wallet(_lostWallet, _newWallet, _investorOnchainID)
-        assert replaced, "Recovery not possible"
-    else:
-        self._replace_wallet(registry, _lostWallet, _newWallet, _investorOnchainID)
     self._settle_forced(hot, _lostWallet, _newWallet, amount, amount, found & AMOUNT)
     if hot & COMBINED == 0:
         extcall IIdentityRegistry(registry).deleteIdentity(_lostWallet)

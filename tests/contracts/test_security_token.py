@@ -352,6 +352,23 @@ def test_recovery_merges_into_a_wallet_that_the_investor_has(world: World) -> No
     assert (world.balance(second), world.token.view("getFrozenTokens", second), world.holders()) == (120, 65, 1)
 
 
+def test_recovery_into_a_new_wallet_counts_an_investor_who_holds_elsewhere_once(world: World) -> None:
+    ann = world.holder("ann", 100)
+    world.holder("ann's second", 20, identity=ann)
+    world.holder("bob", 5)
+    new = world.person("ann's new wallet")
+    world.token.fn("recoveryAddress", ann, new, ann, sender=world.agent)
+    assert (world.balance(new), world.holders()) == (100, 2)
+
+
+def test_recovery_into_a_forgotten_wallet_that_holds_already_joins_two_holders(world: World) -> None:
+    ann, found = world.holder("ann", 100), world.holder("found", 7)
+    world.registry.fn("deleteIdentity", found, sender=world.agent)
+    assert world.holders() == 2
+    world.token.fn("recoveryAddress", ann, found, ann, sender=world.agent)
+    assert (world.balance(found), world.holders()) == (107, 1)
+
+
 def test_each_token_of_a_lost_wallet_is_recovered_by_itself(world: World) -> None:
     ann, new = world.holder("ann", 100), world.person("ann's new wallet")
     opens = True
