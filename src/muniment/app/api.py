@@ -20,6 +20,7 @@ from litestar.types import ControllerRouterHandler
 from muniment.access import http as access_http
 from muniment.app.api_approvals import execute_approved
 from muniment.app.http import operations, problems
+from muniment.app.http.bodies import GuardedRequest
 from muniment.app.http.edge import Edge
 from muniment.app.http.live import Live
 from muniment.app.http.openapi import openapi_config
@@ -93,6 +94,7 @@ def create_app(
         },
         openapi_config=openapi_config(),
         compression_config=CompressionConfig(backend="gzip", minimum_size=1000, exclude=["^/events$"]),
+        request_class=GuardedRequest,
         request_max_body_size=BODY_BYTES_MAX,
         state=State({"live": live, "units": units, "database": database, "readiness": readiness, "problem_page": problem_page}),
         debug=False,

@@ -113,6 +113,10 @@ def block_at(at: dt.datetime, *, unit: RegisterUnit) -> Block:
 
 def _place(cursor: str) -> MovementPlace:
     block_number, dash, log_index = cursor.partition("-")
-    if not (dash and block_number.isdigit() and log_index.isdigit() and len(cursor) < 40):
+    if not (dash and _is_number(block_number, digits_max=18) and _is_number(log_index, digits_max=9)):
         raise BadCursor(cursor=cursor)
     return MovementPlace(int(block_number), int(log_index))
+
+
+def _is_number(text: str, *, digits_max: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= digits_max

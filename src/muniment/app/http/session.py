@@ -17,6 +17,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
+from litestar.exceptions import ClientException
 from litestar.handlers import BaseRouteHandler
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.params import SkipValidation
@@ -144,6 +145,9 @@ async def guard(connection: MunimentConnection, handler: BaseRouteHandler) -> No
 
     Deny by default: a route is open only where its own options say so. What a role may do is decided in the command.
     """
+    if b"%00" in connection.scope["query_string"]:
+        # No address means one, and PostgreSQL keeps none in a text.
+        raise ClientException("The address holds a null character.")
     options = handler.opt
     signed_in = signed_in_of(connection)
     if not options.get(PUBLIC):
@@ -173,10 +177,17 @@ async def _check_form_token(connection: MunimentConnection, signed_in: SignedIn 
 def _check_origin(connection: MunimentConnection) -> None:
     # Browsers state where an unsafe request comes from (Fetch, 3.2); another origin is refused before the token is even compared.
     origin = connection.headers.get("origin")
-    if origin is not None and origin != "null" and urlsplit(origin).netloc != connection.headers.get("host", ""):
+    if origin is not None and origin != "null" and _host_of(origin) != connection.headers.get("host", ""):
         raise CsrfMismatch
     if connection.headers.get("sec-fetch-site") == "cross-site":
         raise CsrfMismatch
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 async def _form_token_in_body(connection: MunimentConnection) -> str:

@@ -52,7 +52,10 @@ def go_to(address: str) -> Response[str]:
 
 def own_path(text: str, *, otherwise: str = "/securities") -> str:
     """Return a path of our own pages; anything that could lead to another host becomes `otherwise`."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return otherwise
     is_own = text.startswith("/") and not text.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
     return text if is_own and "\\" not in text and text.isprintable() else otherwise
 

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests that no client of ours would send: each is refused, none is a defect, none ends the process."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.app.rig import Rig, a_rig, signed_in
+
+JSON = {"Content-Type": "application/json"}
+# As a program's imports may leave it: with this limit nothing stops the decoder before the stack ends.
+DEEP_BODY_IN_A_PROCESS = """
+import sys
+from litestar import Litestar, post
+from litestar.testing import TestClient
+from muniment.app.http.bodies import GuardedRequest
+
+@post("/", sync_to_thread=False)
+def take(data: dict[str, object]) -> None:
+    return None
+
+sys.setrecursionlimit(100_000)
+app = Litestar([take], request_class=GuardedRequest)
+with TestClient(app) as client:
+    answer = client.post("/", content=b'{"x":' + b"[" * 400_000 + b"]" * 400_000 + b"}", headers={"Content-Type": "application/json"})
+print(answer.status_code)
+"""
+
+
+@pytest.fixture(scope="module")
+def rig(make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with a_rig(make_database, tmp_path_factory.mktemp("home")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def browser(rig: Rig) -> Any:
+    return signed_in(rig)
+
+
+def small_stack() -> None:
+    resource.setrlimit(resource.RLIMIT_STACK, (8 * 1024 * 1024, resource.getrlimit(resource.RLIMIT_STACK)[1]))
+
+
+def test_a_deeply_nested_body_does_not_end_the_process() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", DEEP_BODY_IN_A_PROCESS], capture_output=True, text=True, timeout=60, check=False, preexec_fn=small_stack
+    )
+    assert (ended.returncode, ended.stdout.strip()) == (0, "400"), ended.stderr[-500:]
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+@pytest.mark.parametrize("depth", [65, 5_000, 150_000])
+def test_a_body_that_nests_beyond_reason_is_refused_before_it_is_decoded(rig: Rig, opening: bytes, depth: int) -> None:
+    answer = rig.client().post("/v1/sessions", content=b'{"email":' + opening * depth, headers=JSON)
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "The body nests deeper than 64 levels."
+
+
+def test_brackets_inside_a_text_are_no_nesting(rig: Rig) -> None:
+    answer = rig.client().post("/v1/sessions", json={"email": "[{" * 300 + '"\\', "password": "x"})
+    assert answer.json()["code"] == "access.wrong_credentials"
+
+
+def test_a_body_that_is_no_utf_8_is_refused(rig: Rig) -> None:
+    answer = rig.client().post("/v1/sessions", content=b'{"email":"\xff","password":"x"}', headers=JSON)
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/v1/audit?action=%00",
+        "/v1/audit?resource=%00",
+        "/v1/investors?search=%00",
+        "/v1/approvals?state=%00requested",
+        "/search?q=%00",
+        "/audit?action=%00",
+        "/investors?q=%00",
+    ],
+)
+def test_a_null_character_in_an_address_is_refused(browser: Any, address: str) -> None:
+    assert browser.get(address).status_code == 400
+
+
+@pytest.mark.parametrize("cursor", ["9" * 26 + "-1", "1-" + "9" * 12, "²-1", "1-٣", "-", "1-", "%2D1-1"])
+def test_a_cursor_of_movements_that_no_page_gave_is_refused(browser: Any, cursor: str) -> None:
+    answer = browser.get(f"/v1/securities/{uuid.uuid4()}/movements?cursor={cursor}")
+    assert answer.status_code == 422, answer.text
+
+
+@pytest.mark.parametrize("target", ["//[", "//evil.example", "/\\evil.example", "/\t/evil.example", "https://evil.example", "javascript:1"])
+def test_sign_in_leads_only_to_our_own_pages(browser: Any, target: str) -> None:
+    answer = browser.get("/sign-in", params={"next": target}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/securities")
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://evil.example", "http://muniment.test@evil.example", "null", ""])
+def test_a_form_of_another_origin_is_refused(rig: Rig, origin: str) -> None:
+    answer = rig.client().post("/v1/sessions", json={"email": "x@example.com", "password": "x"}, headers={"Origin": origin})
+    assert answer.status_code == 403
