@@ -102,8 +102,8 @@ class Identities(Protocol):
         """Return a wallet's registration; with `lock`, nobody else changes it until commit."""
         ...
 
-    def of_investor(self, investor_id: InvestorId) -> Sequence[Registration]:
-        """Return an investor's registrations, by wallet."""
+    def of_investor(self, investor_id: InvestorId, *, lock: bool = False) -> Sequence[Registration]:
+        """Return an investor's registrations, by wallet; with `lock`, nobody else changes them until commit."""
         ...
 
     def in_state(self, state: RegistrationState, *, limit: int) -> Sequence[Registration]:
@@ -119,7 +119,7 @@ class Identities(Protocol):
         ...
 
     def of_purpose(self, purpose: str) -> Sequence[Registration]:
-        """Return the registrations that one transaction carries."""
+        """Return the registrations that one transaction carries, locked until commit."""
         ...
 
     def on_chain(self, address: Address) -> ChainIdentity | None:

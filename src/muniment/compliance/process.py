@@ -113,7 +113,8 @@ def end_investor(investor_id: InvestorId, *, units: Units) -> None:
     """End the eligibility of an investor whose verification ended or was withdrawn."""
     with units() as unit:
         now = unit.clock.now()
-        registrations = unit.identities.of_investor(investor_id)
+        # Held against the sender of batches: what it takes at this moment is on its way, and has to be taken back on the chain.
+        registrations = unit.identities.of_investor(investor_id, lock=True)
         for registration in registrations:
             if registration.state is RegistrationState.WANTED and unit.identities.on_chain(registration.address) is None:
                 unit.identities.put(replace(registration, state=RegistrationState.INVALID, purpose=None), at=now)
@@ -127,7 +128,7 @@ def invalidate_investor(investor_id: InvestorId, *, units: Units) -> ProcessOutc
         now = unit.clock.now()
         if unit.investors.get(investor_id).is_verified(now):
             return Done()
-        registrations = unit.identities.of_investor(investor_id)
+        registrations = unit.identities.of_investor(investor_id, lock=True)
         if any(each.state is RegistrationState.SENT for each in registrations):
             return Waiting("the registration under way", "compliance.register")
         live = [each for each in registrations if each.state in {RegistrationState.REGISTERED, RegistrationState.WANTED}]

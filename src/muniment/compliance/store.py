@@ -164,9 +164,9 @@ class PostgresIdentities:
         row = self._connection.execute(query.with_for_update() if lock else query).one_or_none()
         return None if row is None else _registration(row)
 
-    def of_investor(self, investor_id: InvestorId) -> Sequence[Registration]:
-        """Return an investor's registrations, by wallet."""
-        return self._select(REGISTRATION.c.investor_id == investor_id)
+    def of_investor(self, investor_id: InvestorId, *, lock: bool = False) -> Sequence[Registration]:
+        """Return an investor's registrations, by wallet; with `lock`, nobody else changes them until commit."""
+        return self._select(REGISTRATION.c.investor_id == investor_id, lock=lock)
 
     def in_state(self, state: RegistrationState, *, limit: int) -> Sequence[Registration]:
         """Return registrations in a state, oldest change first, locked until commit."""
@@ -198,8 +198,8 @@ class PostgresIdentities:
         return [str(purpose) for purpose in self._connection.execute(query).scalars()]
 
     def of_purpose(self, purpose: str) -> Sequence[Registration]:
-        """Return the registrations that one transaction carries."""
-        return self._select(REGISTRATION.c.purpose == purpose)
+        """Return the registrations that one transaction carries, locked until commit."""
+        return self._select(REGISTRATION.c.purpose == purpose, lock=True)
 
     def on_chain(self, address: Address) -> ChainIdentity | None:
         """Return what the registry's events say of a wallet; None where they never named it."""
@@ -225,8 +225,10 @@ class PostgresIdentities:
         )
         return [_identity_event(row) for row in self._connection.execute(query)]
 
-    def _select(self, condition: sa.ColumnElement[bool]) -> Sequence[Registration]:
+    def _select(self, condition: sa.ColumnElement[bool], *, lock: bool) -> Sequence[Registration]:
         query = sa.select(REGISTRATION).where(condition).order_by(REGISTRATION.c.address)
+        if lock:
+            query = query.with_for_update()
         return [_registration(row) for row in self._connection.execute(query)]
 
 

@@ -184,7 +184,7 @@ class Suites(Protocol):
     """The issuer's suite, the platform's contracts, and the deeds."""
 
     def suite(self, *, lock: bool = False) -> IssuerSuite | None:
-        """Return the suite of this transaction's issuer; with `lock`, nobody else changes it until commit."""
+        """Return the suite of this transaction's issuer; with `lock`, nobody else changes it, or begins it, until commit."""
         ...
 
     def begin(self, suite: IssuerSuite, *, at: dt.datetime) -> None:

@@ -127,7 +127,8 @@ def _prepare(asset_record_id: AssetRecordId, *, units: Units, platform: Platform
 def _prepare_issuer(*, units: Units, platform: PlatformUnits, grant_wei: int) -> Waiting | None:
     """Give the issuer an account on the chain, with gas money."""
     with units() as unit:
-        suite = unit.suites.suite()
+        # Of two processes that find no account, the second waits here and takes the first one's.
+        suite = unit.suites.suite() or unit.suites.suite(lock=True)
         if suite is None:
             suite = IssuerSuite(unit.tenant_id, unit.instruments_chain.chain_id, unit.keys.create(unit.tenant_id), {}, "deploying")
             unit.suites.begin(suite, at=unit.clock.now())

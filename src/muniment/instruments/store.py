@@ -502,7 +502,12 @@ class PostgresSuites:
         self._chain_id = chain_id
 
     def suite(self, *, lock: bool = False) -> IssuerSuite | None:
-        """Return the suite of this transaction's issuer; with `lock`, nobody else changes it until commit."""
+        """Return the suite of this transaction's issuer; with `lock`, nobody else changes it, or begins it, until commit."""
+        if lock:
+            self._connection.execute(
+                sa.text("SELECT pg_advisory_xact_lock(hashtextextended('instruments.issuer_suite:' || :id, 0))"),
+                {"id": str(self._tenant_id)},
+            )
         query = sa.select(ISSUER_SUITE).where(ISSUER_SUITE.c.tenant_id == self._tenant_id)
         row = self._connection.execute(query.with_for_update() if lock else query).first()
         if row is None:
