@@ -10,8 +10,10 @@ from functools import partial
 from threading import Barrier
 
 from muniment.compliance import process as compliance_process
+from muniment.compliance.commands import SetRules, find_rules_drift, set_rules
+from muniment.compliance.model.rules import HolderCap
 from muniment.compliance.ports import RegistrationState
-from muniment.compliance.process import end_investor, invalidate_investor, register_investors, want_investor
+from muniment.compliance.process import apply_rules, end_investor, invalidate_investor, register_investors, want_investor
 from muniment.instruments.commands import DraftSecurity, TokeniseAsset, draft_security, tokenise_asset
 from muniment.instruments.model.securities import DeployedSecurity
 from muniment.instruments.process import deploy_security
@@ -90,3 +92,30 @@ def test_two_securities_of_a_new_issuer_are_deployed_at_once(scene_stage: SceneS
     with units() as unit:
         assert all(isinstance(unit.securities.get(security_id), DeployedSecurity) for security_id in security_ids)
         assert len(unit.keys.addresses(tenant_id=tenant_id)) == 1
+
+
+def test_rules_set_for_later_hold_up_no_rules_set_for_now(scene: Scene) -> None:
+    with scene.begin() as unit:
+        set_rules(scene.owner, SetRules(scene.security_id, (), scene.stage.clock.now() + dt.timedelta(days=30)), unit=unit)
+        set_rules(scene.owner, SetRules(scene.security_id, ()), unit=unit)
+    locks = scene.stage.rows(
+        "SELECT lock, scheduled_at FROM procrastinate.procrastinate_jobs"
+        " WHERE task_name = 'compliance.apply_rules' AND args ->> 'security_id' = :id ORDER BY id DESC LIMIT 2",
+        id=str(scene.security_id),
+    )
+    # A queue gives out no job while an earlier one of the same lock waits, however far away its time is.
+    assert locks[0].lock != locks[1].lock
+
+
+def test_rules_taken_back_before_the_chain_has_them_are_taken_back_there_too(scene_stage: SceneStage) -> None:
+    first = HolderCap("law.holders", "Section 12(g)", 2_000)
+    scene = Scene(scene_stage, first)
+    scene.set_rules(HolderCap("law.holders", "Section 12(g)", 5))
+    apply_rules(scene.security_id, units=scene.units)
+    # Signed, not mined: the chain still has the first rules when they are wanted again.
+    scene.set_rules(first)
+    scene.stage.run(lambda: apply_rules(scene.security_id, units=scene.units))
+    scene.stage.step()
+    with scene.begin() as unit:
+        assert find_rules_drift(scene.security_id, unit=unit) is None
+        assert unit.rule_sets.all(scene.security_id)[-1].applied_at is not None

@@ -73,10 +73,12 @@ def set_rules(actor: Actor, request: SetRules, *, unit: ComplianceUnit) -> RuleS
     rule_set = RuleSet(request.security_id, 1 if latest is None else latest.version + 1, effective_at, rules)
     unit.rule_sets.add(rule_set, set_by=actor.user_id, at=now)
     if isinstance(security, DeployedSecurity | OpenSecurity):
+        lock = f"compliance.rules:{request.security_id}"
         unit.jobs.defer(
             "compliance.apply_rules",
             {"security_id": str(request.security_id)},
-            lock=f"compliance.rules:{request.security_id}",
+            # A job that waits for its day holds up every later one of its lock: rules of that day must not hold up those of today.
+            lock=lock if effective_at == now else f"{lock}:{rule_set.version}",
             schedule_at=None if effective_at == now else effective_at,
         )
     unit.outbox.record(RulesSet(tenant_id=unit.tenant_id, security_id=request.security_id, version=rule_set.version))

@@ -399,12 +399,13 @@ def _submit_rules(security: DeployedSecurity | OpenSecurity, unit: ComplianceUni
     rule_set = unit.rule_sets.in_effect(security_id, unit.clock.now())
     if rule_set is None:
         raise RulesNotSet(security_id=security_id)
-    purpose = f"compliance.apply_rules:{security_id}:{rule_set.version}"
+    purpose = _rules_purpose(security_id, rule_set.version)
     known = unit.transactions.find(purpose)
     if known is not None:
         return known
     rules = compile_rules(rule_set.rules)
-    if rules_on_chain(security, unit=unit) == rules:
+    # What was sent before and is not final yet may still change what the chain says now.
+    if rules_on_chain(security, unit=unit) == rules and not _rules_under_way(security_id, unit):
         return None
     suite = suite_of(unit)
     return unit.compliance_chain.apply_rules(
@@ -414,6 +415,16 @@ def _submit_rules(security: DeployedSecurity | OpenSecurity, unit: ComplianceUni
         operator=suite.operator,
         purpose=purpose,
     )
+
+
+def _rules_under_way(security_id: SecurityId, unit: ComplianceUnit) -> bool:
+    """Return whether rules of any version are signed and not yet final on the chain."""
+    sent = (unit.transactions.find(_rules_purpose(security_id, version.version)) for version in unit.rule_sets.all(security_id))
+    return any(transaction is not None and not transaction.is_closed for transaction in sent)
+
+
+def _rules_purpose(security_id: SecurityId, version: int) -> str:
+    return f"compliance.apply_rules:{security_id}:{version}"
 
 
 def _confirm_rules(security: DeployedSecurity | OpenSecurity, unit: ComplianceUnit) -> None:
