@@ -39,14 +39,14 @@ def open_units(*, progress: Callable[[str], None] | None = None, components: Seq
 def wait_for(what: str, answer: Callable[[], AnswerT | None]) -> AnswerT:
     """Return the first answer that is not false; the worker goes on with the work even when the waiting ends."""
     until = time.monotonic() + STEP_SECONDS_MAX
-    while True:
-        found = answer()
-        if found:
-            return found
-        if time.monotonic() > until:
-            detail = f"{what} takes longer than {STEP_SECONDS_MAX:.0f} seconds; it goes on as soon as `muniment up` runs"
-            raise Unreachable("chain", detail=detail, retry=True)
-        time.sleep(LOOK_SECONDS)
+    # On a terminal only: elsewhere the status says nothing.
+    with Console(stderr=True).status(f"waiting for {escape(what)} …", spinner="dots"):
+        while not (found := answer()):
+            if time.monotonic() > until:
+                detail = f"waiting for {what} took longer than {STEP_SECONDS_MAX:.0f} seconds; it goes on as soon as `muniment up` runs"
+                raise Unreachable("chain", detail=detail, retry=True)
+            time.sleep(LOOK_SECONDS)
+    return found
 
 
 def _say(text: str) -> None:

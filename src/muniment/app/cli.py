@@ -26,13 +26,15 @@ LOGGED_COMMANDS = {"api", "worker"}
 # Command -> where its Typer app lives, and its line in `muniment --help`. To add one: write `APP = typer.Typer(...)` there and a line here.
 # An APP with one unnamed command is that command itself (`muniment demo`); one with several is a group (`muniment contracts build`).
 COMMANDS = {
-    "contracts": ("muniment.app.contracts_command", "Compile the contracts."),
+    "approvals": ("muniment.app.approvals_command", "See what waits for a second person, and decide it."),
+    "contracts": ("muniment.app.contracts_command", "Write the compiled contracts."),
     "demo": ("muniment.app.demo", "Tokenise, onboard, issue, transfer and pay a dividend on a real chain."),
     "dividend": ("muniment.app.dividend_command", "Declare a dividend and watch it being paid."),
-    "investors": ("muniment.app.investors_command", "Onboard investors from a file, and verify them."),
-    "organisation": ("muniment.app.organisation_command", "Found an issuer's organisation, list them, give them test money."),
+    "investors": ("muniment.app.investors_command", "Onboard investors from a file, verify them, erase one."),
+    "organisation": ("muniment.app.organisation_command", "Found an issuer's organisation, invite members, give it test money."),
     "reconcile": ("muniment.app.reconcile_command", "Compare the books with the chain; exit 1 when they differ."),
-    "shares": ("muniment.app.shares_command", "Issue and transfer shares."),
+    "rules": ("muniment.app.rules_command", "See and set who may hold a security, and how much."),
+    "shares": ("muniment.app.shares_command", "Issue shares, transfer them, recover those of a lost wallet."),
     "tokenise": ("muniment.app.tokenise_command", "Bring a company or a vehicle to the chain."),
     "verify": ("muniment.app.verify_command", "Rebuild a register, or recompute an asset's id, and say whether it is equal."),
 }

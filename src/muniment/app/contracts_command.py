@@ -15,7 +15,7 @@ from muniment.infra.evm import contract_artifacts
 from muniment.infra.evm.compile import build as compile_contracts
 from muniment.units.errors import MunimentError
 
-APP = typer.Typer(no_args_is_help=True)
+APP = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 class CannotWrite(MunimentError):
@@ -28,7 +28,7 @@ class CannotWrite(MunimentError):
 
 @APP.callback()
 def contracts() -> None:
-    """Compile the contracts."""
+    """Write the compiled contracts."""
 
 
 @APP.command()

@@ -50,7 +50,7 @@ from muniment.units.ids import Address, AssetId, DividendId, InvestorId, Securit
 from muniment.units.money import Money, Price
 from muniment.units.shares import show_shares
 
-APP = typer.Typer()
+APP = typer.Typer(add_completion=False)
 
 BLOCKED_COUNTRIES = ("JP", "SG")
 MAXIMUM_SHARES = 2_500

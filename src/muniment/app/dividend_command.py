@@ -13,7 +13,7 @@ import typer
 from muniment.access.model import Pending
 from muniment.app.books import open_units, wait_for
 from muniment.app.cli import JsonOption
-from muniment.app.shares_command import SecurityArgument, security_of
+from muniment.app.shares_command import SecurityArgument, counted, security_of, tell_pending
 from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
 from muniment.servicing import commands as servicing
 from muniment.servicing.model import PaidDividend, PerShare
@@ -22,7 +22,7 @@ from muniment.units.ids import new_id
 from muniment.units.instants import parse_instant
 from muniment.units.money import NotAnAmount, Price
 
-APP = typer.Typer(no_args_is_help=True)
+APP = typer.Typer(no_args_is_help=True, add_completion=False)
 
 AT_ONCE = dt.timedelta(seconds=2)
 """How far ahead "now" is: a record date has to lie in the future when it is announced."""
@@ -68,7 +68,10 @@ def declare(
             date = parse_instant(record_at, field="record_at") if record_at else now + AT_ONCE
             request = servicing.DeclareDividend(new_id(now), security_of(unit, security), PerShare(price), date, date, tokens[0].address)
             declared = servicing.declare_dividend(actor, request, unit=unit)
-        if isinstance(declared, Pending) or record_at:
+        if isinstance(declared, Pending):
+            tell_pending(declared, as_json=as_json)
+            return
+        if record_at:
             _tell_announced(declared, as_json=as_json)
             return
 
@@ -77,7 +80,7 @@ def declare(
                 found = unit.dividends.get(declared.dividend_id)
             return found if isinstance(found, PaidDividend) else None
 
-        outcome = wait_for("the dividend", paid)
+        outcome = wait_for("every holder to be paid", paid)
     entitled = outcome.entitled
     body = {
         "dividend_id": str(declared.dividend_id),
@@ -91,15 +94,14 @@ def declare(
     if as_json:
         typer.echo(json.dumps(body))
         return
-    typer.echo(f"{outcome.paid} paid to {len(entitled.entitlements)} holders of block {entitled.block_number}; held back {outcome.held}")
+    holders = counted(len(entitled.entitlements), "holder")
+    typer.echo(
+        f"{outcome.paid} paid to {holders} as of block {entitled.block_number}; held back {outcome.held}; residue {entitled.residue}"
+    )
     typer.echo(f"prove it: muniment verify distribution {declared.dividend_id}")
 
 
-def _tell_announced(declared: servicing.DeclaredDividend | Pending, *, as_json: bool) -> None:
-    if isinstance(declared, Pending):
-        body = {"approval_id": str(declared.approval_id), "state": "requested"}
-        line = f"asked for; a second person has to approve it: approval {declared.approval_id}"
-    else:
-        body = {"dividend_id": str(declared.dividend_id), "state": "declared"}
-        line = f"dividend {declared.dividend_id} declared; it pays itself after {declared.record_at:%Y-%m-%d %H:%M} UTC"
+def _tell_announced(declared: servicing.DeclaredDividend, *, as_json: bool) -> None:
+    body = {"dividend_id": str(declared.dividend_id), "state": "declared", "record_at": f"{declared.record_at:%Y-%m-%dT%H:%M:%SZ}"}
+    line = f"dividend {declared.dividend_id} declared; it pays itself after {declared.record_at:%Y-%m-%d %H:%M} UTC while Muniment runs"
     typer.echo(json.dumps(body) if as_json else line)

@@ -14,6 +14,7 @@ from rich.progress import track
 from muniment.access.model import Actor
 from muniment.app.books import open_units, wait_for
 from muniment.app.cli import JsonOption
+from muniment.app.shares_command import investor_of
 from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
 from muniment.app.tokenise_command import CannotRead
 from muniment.app.wiring import Units
@@ -21,12 +22,12 @@ from muniment.compliance.ports import RegistrationState
 from muniment.parties import commands as parties
 from muniment.units.errors import Place
 
-APP = typer.Typer(no_args_is_help=True)
+APP = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @APP.callback()
 def investors() -> None:
-    """Onboard and verify investors."""
+    """Onboard and verify investors, and erase what identifies one."""
 
 
 @APP.command("import")
@@ -67,6 +68,28 @@ def import_file(
         raise typer.Exit(1)
 
 
+@APP.command()
+def erase(
+    reference: Annotated[str, typer.Argument(metavar="INVESTOR", help="External reference of the investor.")],
+    *,
+    member: AsOption,
+    confirmed: Annotated[bool, typer.Option("--yes", help="Do not ask; there is no way back.")] = False,
+    organisation_name: OrganisationOption = "",
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Destroy the key of an investor's personal data; wallets, holdings and payments stay, the person can no longer be read."""
+    password = password_from(password_file)
+    if not confirmed:
+        typer.confirm(f"Erase everything that identifies {reference}, for good?", abort=True, err=True)
+    with open_units(components=("database", "chain")) as units:
+        actor = actor_of(units, email=member, password=password, organisation=organisation_name)
+        with units.begin(actor.tenant_id) as unit:
+            erased = parties.erase_investor(actor, investor_of(unit, reference).investor_id, unit=unit)
+    body = {"external_reference": reference, "investor_id": str(erased.investor_id), "erased": erased.is_erased}
+    typer.echo(json.dumps(body) if as_json else f"{reference}: the key of the personal data is destroyed")
+
+
 def _wait_for_registry(units: Units, actor: Actor) -> None:
     """Wait until the verified wallets are on the chain, where the organisation has an identity registry yet."""
 
@@ -77,5 +100,5 @@ def _wait_for_registry(units: Units, actor: Actor) -> None:
             return not is_there or not (unit.identities.count(RegistrationState.WANTED) or unit.identities.count(RegistrationState.SENT))
 
     # The events of the verifications are handled first; they want the wallets in the registry.
-    wait_for("the verified investors' events", lambda: units.is_quiet(actor.tenant_id))
-    wait_for("the identity registry", registered)
+    wait_for("the verdicts to be taken up", lambda: units.is_quiet(actor.tenant_id))
+    wait_for("the identity registry on the chain", registered)

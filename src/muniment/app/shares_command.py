@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`muniment shares`: issue and transfer on the command line, with the rules' answer before anything is sent."""
+"""`muniment shares`: issue, transfer and recover on the command line, with the rules' answer before anything is sent."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -14,15 +15,16 @@ from muniment.app.books import open_units, wait_for
 from muniment.app.cli import EXIT_REFUSED, JsonOption
 from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
 from muniment.app.wiring import Unit, Units
-from muniment.parties.model import Investor
+from muniment.parties import commands as parties
+from muniment.parties.model import Investor, Wallet, parse_address
 from muniment.settlement import commands as settlement
-from muniment.settlement.model import Allotment, FailedInstruction, Instruction, SettledInstruction, state_name
+from muniment.settlement.model import Allotment, FailedInstruction, SettledInstruction, state_name
 from muniment.units.decisions import Refused
 from muniment.units.errors import MunimentError, Place
-from muniment.units.ids import Address, SecurityId, new_id
-from muniment.units.shares import parse_shares, show_shares
+from muniment.units.ids import Address, InstructionId, InvestorId, SecurityId, new_id
+from muniment.units.shares import format_shares, parse_shares, show_shares
 
-APP = typer.Typer(no_args_is_help=True)
+APP = typer.Typer(no_args_is_help=True, add_completion=False)
 
 PAGE_ROWS = 200
 
@@ -55,7 +57,7 @@ class NoSecurity(MunimentError):
 
 @APP.callback()
 def shares() -> None:
-    """Issue and transfer shares."""
+    """Issue shares, transfer them, recover those of a lost wallet."""
 
 
 @APP.command()
@@ -79,21 +81,34 @@ def issue(
             request = settlement.IssueShares(new_id(unit.clock.now()), security_id, wanted)
             report = settlement.issue(actor, request, unit=unit)
         if isinstance(report, Pending):
-            _tell_pending(report, as_json=as_json)
+            tell_pending(report, as_json=as_json)
             return
-        settled = [_settled(units, actor, instruction) for instruction in report.instructions]
+        states = [settled(units, actor, instruction.instruction_id) for instruction in report.instructions]
+        with units.begin(actor.tenant_id) as unit:
+            references = {
+                refused.allotment: _reference(unit, refused.allotment.investor_id) for refused in report.refused if refused.allotment
+            }
+    failures = [state for state in states if isinstance(state, FailedInstruction)]
     if as_json:
         body = {
-            "shares": str(report.shares),
+            "shares": format_shares(report.shares, decimals=decimals),
             "accepted": len(report.accepted),
-            "refused": [refused.decision.as_json() for refused in report.refused],
-            "instructions": [str(state.instruction.instruction_id) for state in settled],
+            "refused": [{"reference": references[refused.allotment], **refused.decision.as_json()} for refused in report.refused],
+            "instructions": [str(state.instruction.instruction_id) for state in states],
+            "failures": [state.reason_code for state in failures],
         }
         typer.echo(json.dumps(body))
-        return
-    typer.echo(f"{show_shares(report.shares, decimals=decimals)} shares issued to {len(report.accepted)} holders")
-    for refused in report.refused:
-        typer.secho(f"  refused: {refused.decision.reasons[0].code}: {refused.decision.reasons[0].sentence}", fg="yellow")
+    else:
+        if not failures:
+            blocks = ", ".join(str(state.block_number) for state in states if isinstance(state, SettledInstruction))
+            shares = show_shares(report.shares, decimals=decimals)
+            typer.echo(f"{shares} shares issued to {counted(len(report.accepted), 'holder')} in block {blocks}")
+        for refused in report.refused:
+            reason = refused.decision.reasons[0]
+            typer.secho(f"  not to {references[refused.allotment]}: {reason.code}: {reason.sentence}", fg="yellow")
+        _tell_failures(failures)
+    if failures:
+        raise typer.Exit(EXIT_REFUSED)
 
 
 @APP.command()
@@ -117,21 +132,73 @@ def transfer(
             request = settlement.TransferShares(
                 new_id(unit.clock.now()),
                 security_id,
-                _wallet(unit, sender),
-                _wallet(unit, receiver),
+                _giving(unit, sender, security_id),
+                _receiving(unit, receiver),
                 parse_shares(amount, decimals=decimals),
             )
             answer = settlement.transfer(actor, request, unit=unit)
         if isinstance(answer, Refused):
             _tell_refused(answer, as_json=as_json)
             raise typer.Exit(EXIT_REFUSED)
-        state = _settled(units, actor, answer)
+        state = settled(units, actor, answer.instruction_id)
+    failed = isinstance(state, FailedInstruction)
     if as_json:
-        typer.echo(json.dumps({"instruction_id": str(answer.instruction_id), "state": state_name(state)}))
-    elif isinstance(state, FailedInstruction):
-        typer.secho(f"the chain refused it: {state.reason_code}", fg="red")
+        body: dict[str, Any] = {"instruction_id": str(answer.instruction_id), "state": state_name(state)}
+        body |= {"reason_code": state.reason_code} if failed else {"block": state.block_number, "transaction": state.transaction_hash}
+        typer.echo(json.dumps(body))
+    elif failed:
+        _tell_failures([state])
     else:
         typer.echo(f"{amount} shares moved in block {state.block_number}, transaction {state.transaction_hash}")
+    if failed:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+@APP.command()
+def recover(
+    investor: Annotated[str, typer.Argument(help="External reference of the investor who lost a wallet.")],
+    *,
+    member: AsOption,
+    lost: Annotated[
+        str, typer.Option("--lost", metavar="ADDRESS", help="The lost wallet; the investor's first where it is left out.")
+    ] = "",
+    new: Annotated[str, typer.Option("--new", metavar="ADDRESS", help="The new wallet; a managed one is made where it is left out.")] = "",
+    organisation_name: OrganisationOption = "",
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Move all that a lost wallet holds, of every security, to another wallet of the same investor."""
+    with open_units() as units:
+        actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
+        with units.begin(actor.tenant_id) as unit:
+            who = investor_of(unit, investor)
+            wallets = unit.wallets.of_investor(who.investor_id)
+            old = parse_address(lost, field="lost") if lost else wallets[0].address
+            address = _replacement(actor, who, wallets, old=old, wanted=new, unit=unit)
+
+        def is_registered() -> bool:
+            with units.begin(actor.tenant_id) as unit:
+                known = unit.identities.on_chain(address)
+            return known is not None and known.is_registered
+
+        wait_for("the new wallet's entry in the identity registry", is_registered)
+        with units.begin(actor.tenant_id) as unit:
+            request = settlement.RecoverWallet(new_id(unit.clock.now()), who.investor_id, old, address)
+            answer = settlement.recover(actor, request, unit=unit)
+        if isinstance(answer, Pending):
+            tell_pending(answer, as_json=as_json)
+            return
+        states = [settled(units, actor, instruction.instruction_id) for instruction in answer]
+    failures = [state for state in states if isinstance(state, FailedInstruction)]
+    if as_json:
+        rows = [{"instruction_id": str(state.instruction.instruction_id), "state": state_name(state)} for state in states]
+        typer.echo(json.dumps({"lost": old, "new": address, "instructions": rows}))
+    else:
+        moved = len(states) - len(failures)
+        typer.echo(f"holdings of {counted(moved, 'security', 'securities')} moved from {old} to {address}")
+        _tell_failures(failures)
+    if failures:
+        raise typer.Exit(EXIT_REFUSED)
 
 
 def security_of(unit: Unit, name: str) -> SecurityId:
@@ -148,7 +215,7 @@ def _named(unit: Unit, texts: list[str], *, decimals: int) -> tuple[Allotment, .
         reference, equals, amount = text.partition("=")
         if not equals:
             raise NotAnAllotment(text=text)
-        allotments.append(Allotment(parse_shares(amount, decimals=decimals), investor_id=_investor(unit, reference).investor_id))
+        allotments.append(Allotment(parse_shares(amount, decimals=decimals), investor_id=investor_of(unit, reference).investor_id))
     return tuple(allotments)
 
 
@@ -163,31 +230,66 @@ def _each(unit: Unit, amount: int) -> tuple[Allotment, ...]:
         cursor = str(page[-1].investor_id)
 
 
-def _investor(unit: Unit, reference: str) -> Investor:
+def investor_of(unit: Unit, reference: str) -> Investor:
+    """Return the organisation's investor with that external reference."""
     investor = unit.investors.by_reference(reference)
     if investor is None:
         raise NoSuchInvestor(reference=reference)
     return investor
 
 
-def _wallet(unit: Unit, reference: str) -> Address:
-    return unit.wallets.of_investor(_investor(unit, reference).investor_id)[0].address
+def _receiving(unit: Unit, reference: str) -> Address:
+    return unit.wallets.of_investor(investor_of(unit, reference).investor_id)[0].address
 
 
-def _settled(units: Units, actor: Actor, instruction: Instruction) -> SettledInstruction | FailedInstruction:
+def _giving(unit: Unit, reference: str, security_id: SecurityId) -> Address:
+    """Return the investor's wallet that holds most; after a recovery that is no longer the first one."""
+    wallets = unit.wallets.of_investor(investor_of(unit, reference).investor_id)
+    return max((wallet.address for wallet in wallets), key=lambda address: unit.register.balance_of(security_id, address))
+
+
+def _reference(unit: Unit, investor_id: InvestorId | None) -> str:
+    assert investor_id is not None, "the command line allots to investors, never to a bare wallet"
+    return unit.investors.get(investor_id).external_reference
+
+
+def _replacement(actor: Actor, investor: Investor, wallets: Sequence[Wallet], *, old: Address, wanted: str, unit: Unit) -> Address:
+    """Return the wallet that takes over: the one named, else another managed one of the investor's, else a new managed one."""
+    others = [wallet.address for wallet in wallets if wallet.address != old and (wallet.managed or wanted)]
+    if wanted:
+        address = parse_address(wanted, field="new")
+        return address if address in others else parties.add_wallet(actor, investor.investor_id, address, unit=unit).address
+    return others[-1] if others else parties.add_wallet(actor, investor.investor_id, None, unit=unit).address
+
+
+def settled(units: Units, actor: Actor, instruction_id: InstructionId) -> SettledInstruction | FailedInstruction:
+    """Return what became of an instruction, once it is final on the chain."""
+
     def ended() -> SettledInstruction | FailedInstruction | None:
         with units.begin(actor.tenant_id) as unit:
-            state = unit.instructions.get(instruction.instruction_id)
+            state = unit.instructions.get(instruction_id)
         return state if isinstance(state, (SettledInstruction, FailedInstruction)) else None
 
-    return wait_for(f"the {instruction.kind.value}", ended)
+    return wait_for("the chain to settle it", ended)
 
 
-def _tell_pending(pending: Pending, *, as_json: bool) -> None:
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: 1 holder, 2 holders."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def tell_pending(pending: Pending, *, as_json: bool) -> None:
+    """Say that a second person is needed, and what that person does."""
     if as_json:
         typer.echo(json.dumps({"approval_id": str(pending.approval_id), "state": "requested"}))
-    else:
-        typer.echo(f"asked for; a second person has to approve it: approval {pending.approval_id}")
+        return
+    typer.echo(f"asked for; a second person has to agree: approval {pending.approval_id}")
+    typer.echo(f"they run: muniment approvals approve {pending.approval_id} --as THEIR-E-MAIL (or open Approvals in the browser)")
+
+
+def _tell_failures(failures: Sequence[FailedInstruction]) -> None:
+    for state in failures:
+        typer.secho(f"the chain refused it: {state.reason_code}: {state.sentence}", fg="red", err=True)
 
 
 def _tell_refused(answer: Refused, *, as_json: bool) -> None:
@@ -195,5 +297,6 @@ def _tell_refused(answer: Refused, *, as_json: bool) -> None:
         typer.echo(json.dumps(answer.as_json()))
         return
     for reason in answer.reasons:
+        citation = f" ({reason.citation})" if reason.citation else ""
         cure = f" → {reason.cure}" if reason.cure else ""
-        typer.secho(f"{reason.code}: {reason.sentence} ({reason.citation}){cure}", fg="red", err=True)
+        typer.secho(f"{reason.code}: {reason.sentence}{citation}{cure}", fg="red", err=True)

@@ -18,7 +18,7 @@ from muniment.instruments.model.securities import OpenSecurity
 from muniment.parties.model import parse_address
 from muniment.units.errors import MunimentError, Place
 
-APP = typer.Typer(no_args_is_help=True)
+APP = typer.Typer(no_args_is_help=True, add_completion=False)
 
 FILE_BYTES_MAX = 1_000_000
 
@@ -60,7 +60,7 @@ def company(
             with units.begin(actor.tenant_id) as unit:
                 return all(isinstance(unit.securities.get(security_id), OpenSecurity) for security_id in found.securities.values())
 
-        wait_for("the securities' opening", opened)
+        wait_for("the securities to be open on the chain", opened)
         with units.begin(actor.tenant_id) as unit:
             securities = [unit.securities.get(security_id) for security_id in found.securities.values()]
     body: dict[str, Any] = {
@@ -81,7 +81,7 @@ def company(
         return
     typer.echo(f"{found.title}: asset {found.asset_id}")
     for row in body["securities"]:
-        typer.echo(f"  {row['symbol']}  {row['name']} at {row['token_address']}")
+        typer.echo(f"  {row['symbol']}  {row['name']}, open at {row['token_address']}")
     for defect in body["defects"]:
         typer.secho(f"  {json.dumps(defect)}", fg="yellow")
 
@@ -110,7 +110,7 @@ def vehicle(
                 title = unit.suites.title(found.asset_record_id)
                 return title is not None and title.state == "minted"
 
-        wait_for("the deed", minted)
+        wait_for("the deed to be minted", minted)
     body = {"asset_id": found.asset_id, "title": found.title, "owner": wallet, "warnings": list(found.warnings)}
     typer.echo(json.dumps(body) if as_json else f"{found.title}: asset {found.asset_id}, deed in {wallet}")
 

@@ -21,7 +21,7 @@ from muniment.servicing import process as servicing_process
 from muniment.units.errors import MunimentError, Place
 from muniment.units.ids import AssetId, DividendId, SecurityId, TenantId, parse_id
 
-APP = typer.Typer(no_args_is_help=True)
+APP = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 class NoSuchSecurity(MunimentError):

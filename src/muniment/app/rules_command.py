@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`muniment rules`: who may hold a security and how much of it, on the command line. What a rule means is compliance's business."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from muniment.app.books import open_units, wait_for
+from muniment.app.cli import JsonOption
+from muniment.app.shares_command import SecurityArgument, security_of
+from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
+from muniment.compliance import commands as compliance
+from muniment.compliance.model.rules import (
+    CountryAllowed,
+    CountryBlocked,
+    HolderCap,
+    MaximumBalancePerInvestor,
+    Rule,
+    RuleSet,
+    SupplyCap,
+    rule_as_json,
+)
+from muniment.instruments.model.securities import DraftedSecurity
+from muniment.units.shares import format_shares, parse_shares, show_shares
+
+APP = typer.Typer(no_args_is_help=True, add_completion=False)
+
+CITATION = "Issuer rule"
+
+
+@APP.callback()
+def rules() -> None:
+    """See and set the rules of a security."""
+
+
+@APP.command()
+def show(
+    security: SecurityArgument,
+    *,
+    member: AsOption,
+    organisation_name: OrganisationOption = "",
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the rules of a security, and since when the chain enforces them."""
+    with open_units(components=("database", "chain")) as units:
+        actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
+        with units.begin(actor.tenant_id) as unit:
+            security_id = security_of(unit, security)
+            decimals = unit.securities.get(security_id).terms.decimals
+            versions = compliance.view_rules(actor, security_id, unit=unit)
+    _tell(versions[-1] if versions else None, decimals=decimals, as_json=as_json)
+
+
+@APP.command("set")
+def set_rules(
+    security: SecurityArgument,
+    *,
+    member: AsOption,
+    blocked: Annotated[
+        list[str] | None, typer.Option("--block", metavar="COUNTRY", help="Nobody of this country may receive; repeat it for more.")
+    ] = None,
+    allowed: Annotated[
+        list[str] | None, typer.Option("--allow", metavar="COUNTRY", help="Only investors of these countries may receive; repeat it.")
+    ] = None,
+    maximum_balance: Annotated[str, typer.Option(metavar="SHARES", help="What one investor may hold at most.")] = "",
+    supply_cap: Annotated[str, typer.Option(metavar="SHARES", help="How many shares there may be at most.")] = "",
+    holder_cap: Annotated[int, typer.Option(metavar="HOLDERS", help="How many investors may hold it at most.")] = 0,
+    citation: Annotated[str, typer.Option(help="Where the rules are written; a refusal quotes it.")] = CITATION,
+    organisation_name: OrganisationOption = "",
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Replace all rules of a security by these, and wait until the chain enforces them."""
+    with open_units() as units:
+        actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
+        with units.begin(actor.tenant_id) as unit:
+            security_id = security_of(unit, security)
+            found = unit.securities.get(security_id)
+            decimals = found.terms.decimals
+            wanted: list[Rule] = []
+            if allowed:
+                wanted.append(CountryAllowed("issuer.countries_allowed", citation, tuple(allowed)))
+            if blocked:
+                wanted.append(CountryBlocked("issuer.countries_blocked", citation, tuple(blocked)))
+            if maximum_balance:
+                shares = parse_shares(maximum_balance, decimals=decimals)
+                wanted.append(MaximumBalancePerInvestor("issuer.maximum_balance", citation, shares))
+            if supply_cap:
+                wanted.append(SupplyCap("issuer.supply_cap", citation, parse_shares(supply_cap, decimals=decimals)))
+            if holder_cap:
+                wanted.append(HolderCap("issuer.holder_cap", citation, holder_cap))
+            rule_set = compliance.set_rules(actor, compliance.SetRules(security_id, tuple(wanted)), unit=unit)
+
+        def applied() -> RuleSet | None:
+            with units.begin(actor.tenant_id) as unit:
+                latest = compliance.view_rules(actor, security_id, unit=unit)[-1]
+            return latest if latest.applied_at is not None or latest.version != rule_set.version else None
+
+        if not isinstance(found, DraftedSecurity):
+            rule_set = wait_for("the chain to enforce the rules", applied)
+    _tell(rule_set, decimals=decimals, as_json=as_json)
+
+
+def _tell(rule_set: RuleSet | None, *, decimals: int, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(_body(rule_set, decimals=decimals)))
+        return
+    if rule_set is None:
+        typer.echo("no rules were ever set")
+        return
+    since = f"enforced by the chain since {rule_set.applied_at:%Y-%m-%d %H:%M:%S} UTC" if rule_set.applied_at else "not on the chain yet"
+    typer.echo(f"version {rule_set.version}, {since}")
+    for sentence in _sentences(rule_set.rules, decimals=decimals) or ["no rules: every verified investor may hold it"]:
+        typer.echo(f"  {sentence}")
+
+
+def _sentences(rules: Sequence[Rule], *, decimals: int) -> list[str]:
+    sentences = []
+    for rule in rules:
+        match rule:
+            case CountryAllowed():
+                what = f"only investors of {', '.join(rule.countries)} may receive"
+            case CountryBlocked():
+                what = f"nobody of {', '.join(rule.countries)} may receive"
+            case MaximumBalancePerInvestor():
+                what = f"one investor holds at most {show_shares(rule.shares, decimals=decimals)} shares"
+            case SupplyCap():
+                what = f"there are at most {show_shares(rule.shares, decimals=decimals)} shares"
+            case HolderCap():
+                what = f"at most {rule.holders:,} investors hold it"
+        sentences.append(f"{what} ({rule.citation})")
+    return sentences
+
+
+def _body(rule_set: RuleSet | None, *, decimals: int) -> dict[str, Any]:
+    if rule_set is None:
+        return {"version": 0, "applied_at": None, "rules": []}
+    rules = [rule_as_json(rule) for rule in rule_set.rules]
+    for rule in rules:
+        if "shares" in rule:
+            rule["shares"] = format_shares(int(rule["shares"]), decimals=decimals)
+    applied_at = None if rule_set.applied_at is None else f"{rule_set.applied_at:%Y-%m-%dT%H:%M:%SZ}"
+    return {"version": rule_set.version, "applied_at": applied_at, "rules": rules}
