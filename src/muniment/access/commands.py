@@ -270,7 +270,7 @@ def found_organisation(request: FoundOrganisation, *, unit: AccessUnit) -> Found
     name = normal_name(request.name)
     display_name = normal_name(request.owner_name, field="owner_name")
     email = normal_email(request.owner_email, field="owner_email")
-    user = unit.users.by_email(email)
+    user = unit.users.by_email(email, lock=True)
     if user is None:
         check_password(request.owner_password, field="owner_password")
         user = User(UserId(new_id(at)), email, display_name, _new_hash(request.owner_password), at)
@@ -311,7 +311,7 @@ def invite_member(actor: Actor, request: InviteMember, *, unit: AccessUnit) -> s
     at = unit.clock.now()
     email, display_name = normal_email(request.email), normal_name(request.display_name, field="display_name")
     _check_roles(request.roles)
-    user = unit.users.by_email(email)
+    user = unit.users.by_email(email, lock=True)
     if user is None:
         user = User(UserId(new_id(at)), email, display_name, None, at)
         unit.users.add(user)
@@ -327,7 +327,8 @@ def invite_member(actor: Actor, request: InviteMember, *, unit: AccessUnit) -> s
             expires_at=at + INVITATION_LIFETIME,
         )
     )
-    unit.audit.record(actor, Action.ACCESS_INVITE_MEMBER, f"user:{user.user_id}", {"roles": role_names(request.roles)})
+    # Not the user: an id that is older than the invitation would tell that the person has an account.
+    unit.audit.record(actor, Action.ACCESS_INVITE_MEMBER, _invitation_name(secret), {"roles": role_names(request.roles)})
     return f"{unit.tenant_id}.{secret}"
 
 
@@ -347,7 +348,7 @@ def accept_invitation(request: AcceptInvitation, *, unit: AccessUnit) -> Actor |
     invitation = unit.invitations.take(hash_token(secret))
     if invitation is None or not invitation.is_open(at):
         raise InvitationInvalid
-    user = unit.users.get(invitation.user_id)
+    user = unit.users.get(invitation.user_id, lock=True)
     if user.password_hash is None:
         check_password(request.password)
         unit.users.set_password(user.user_id, _new_hash(request.password))
@@ -362,7 +363,8 @@ def accept_invitation(request: AcceptInvitation, *, unit: AccessUnit) -> Actor |
     unit.memberships.put(Membership(unit.tenant_id, user.user_id, roles, at))
     actor = Actor(user_id=user.user_id, tenant_id=unit.tenant_id, roles=roles, display_name=user.display_name)
     unit.outbox.record(MemberJoined(tenant_id=unit.tenant_id, user_id=user.user_id, roles=_sorted_names(roles)))
-    unit.audit.record(actor, "access.accept_invitation", f"user:{user.user_id}", {"roles": role_names(roles)})
+    facts = {"roles": role_names(roles), "invitation": _invitation_name(secret)}
+    unit.audit.record(actor, "access.accept_invitation", f"user:{user.user_id}", facts)
     return actor
 
 
@@ -389,6 +391,10 @@ def remove_member(actor: Actor, user_id: UserId, *, unit: AccessUnit) -> None:
     sessions_ended = unit.sessions.revoke_all(user_id, at=at)
     unit.outbox.record(MemberRemoved(tenant_id=unit.tenant_id, user_id=user_id))
     unit.audit.record(actor, Action.ACCESS_REMOVE_MEMBER, f"user:{user_id}", {"sessions_ended": sessions_ended})
+
+
+def _invitation_name(secret: str) -> str:
+    return f"invitation:{hash_token(secret).hex()[:16]}"
 
 
 def _check_roles(roles: frozenset[Role]) -> None:

@@ -57,12 +57,12 @@ class Users(Protocol):
         """From here on this transaction also sees what belongs to the user: account, sessions, memberships everywhere."""
         ...
 
-    def get(self, user_id: UserId) -> User:
-        """Return the user, or refuse with `access.not_found`."""
+    def get(self, user_id: UserId, *, lock: bool = False) -> User:
+        """Return the user, or refuse with `access.not_found`; with `lock`, nobody else changes the account until commit."""
         ...
 
-    def by_email(self, email: str) -> User | None:
-        """Return the user with that (normal) address, from any organisation."""
+    def by_email(self, email: str, *, lock: bool = False) -> User | None:
+        """Return the user with that (normal) address, from any organisation; with `lock`, nobody else who asks so adds one until commit."""
         ...
 
     def set_password(self, user_id: UserId, password_hash: PasswordHash) -> None:

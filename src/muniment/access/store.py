@@ -230,16 +230,19 @@ class PostgresUsers:
         """Let the transaction see what belongs to the user."""
         set_local(self._connection, "muniment.user_id", str(user_id))
 
-    def get(self, user_id: UserId) -> User:
-        """Return the user, or refuse."""
-        row = self._connection.execute(sa.select(USER_ACCOUNT).where(USER_ACCOUNT.c.user_id == user_id)).one_or_none()
+    def get(self, user_id: UserId, *, lock: bool = False) -> User:
+        """Return the user, or refuse; with `lock`, nobody else changes the account until commit."""
+        query = sa.select(USER_ACCOUNT).where(USER_ACCOUNT.c.user_id == user_id)
+        row = self._connection.execute(query.with_for_update(key_share=True) if lock else query).one_or_none()
         if row is None:
             raise NotFound(what="user")
         return self._user(row)
 
-    def by_email(self, email: str) -> User | None:
-        """Return the user with that address."""
+    def by_email(self, email: str, *, lock: bool = False) -> User | None:
+        """Return the user with that address; with `lock`, nobody else who asks so adds one until commit."""
         token = self._email_token(email)
+        if lock:
+            lock_until_commit(self._connection, f"access.user_account:{token.hex()}")
         # Row security shows the row to whoever can name the address.
         set_local(self._connection, "muniment.looked_up", token.hex())
         row = self._connection.execute(sa.select(USER_ACCOUNT).where(USER_ACCOUNT.c.email_token == token)).one_or_none()
