@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
+import io
 import resource
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+import zipfile
 from typing import Any
 
 import pytest
 
-from tests.app.rig import Rig, a_rig, signed_in
+from muniment.access.model import Role, SessionToken, csrf_token
+from tests.app.rig import Rig, a_member, signed_in
 
 JSON = {"Content-Type": "application/json"}
 # As a program's imports may leave it: with this limit nothing stops the decoder before the stack ends.
@@ -32,12 +34,6 @@ with TestClient(app) as client:
     answer = client.post("/", content=b'{"x":' + b"[" * 400_000 + b"]" * 400_000 + b"}", headers={"Content-Type": "application/json"})
 print(answer.status_code)
 """
-
-
-@pytest.fixture(scope="module")
-def rig(make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with a_rig(make_database, tmp_path_factory.mktemp("home")) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +102,29 @@ def test_sign_in_leads_only_to_our_own_pages(browser: Any, target: str) -> None:
 def test_a_form_of_another_origin_is_refused(rig: Rig, origin: str) -> None:
     answer = rig.client().post("/v1/sessions", json={"email": "x@example.com", "password": "x"}, headers={"Origin": origin})
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_archive_is_refused_whatever_packed_it(browser: Any, method: int) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        archive.writestr("Manifest.ocf.json", bytes(range(256)) * 40)
+    damaged = bytearray(packed.getvalue())
+    damaged[70:90] = bytes(20)
+    answer = browser.post(
+        "/v1/assets/companies",
+        files={"data": ("p.zip", bytes(damaged), "application/zip")},
+        headers={"X-CSRF-Token": csrf_token(SessionToken(browser.cookies["muniment_session"]))},
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "instruments.package_unreadable")
+
+
+def test_an_archive_is_not_unpacked_for_somebody_who_may_not_tokenise(rig: Rig) -> None:
+    a_member(rig, "investor@example.com", Role.INVESTOR)
+    investor = signed_in(rig, "investor@example.com")
+    answer = investor.post(
+        "/v1/assets/companies",
+        files={"data": ("p.zip", b"no archive", "application/zip")},
+        headers={"X-CSRF-Token": csrf_token(SessionToken(investor.cookies["muniment_session"]))},
+    )
+    assert (answer.status_code, answer.json()["code"]) == (403, "access.not_permitted")

@@ -21,7 +21,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import Body, FromPath, HeaderParameter, JSONBody, QueryParameter, SkipValidation
 
 from muniment.access.commands import idempotently
-from muniment.access.model import Actor
+from muniment.access.model import Action, Actor, authorize
 from muniment.access.ports import Answer
 from muniment.instruments import commands
 from muniment.instruments.commands import DOCUMENT_BYTES_MAX, DocumentUpload, DraftSecurity, TokenisedAsset
@@ -289,6 +289,8 @@ def post_vehicle(
 )
 def post_company(actor: AsActor, data: Upload, begin: Begin) -> TokenisedCompanyBody:
     """Record a company from a zipped Open Cap Table package (OCF 1.2.0); malformed objects are told and left out, the rest stands."""
+    # Before the archive is unpacked, which costs most of the work.
+    authorize(actor, Action.INSTRUMENTS_TOKENISE, tenant_id=actor.tenant_id)
     files = commands.files_of_zip(data.file.read())
     with begin(actor.tenant_id) as unit:
         company = commands.tokenise_company(actor, commands.TokeniseCompany(files), unit=unit)

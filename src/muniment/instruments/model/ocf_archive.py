@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import posixpath
 import stat
 import zipfile
@@ -21,6 +22,17 @@ INFLATION_MAX = 200
 SMALL_FILE_BYTES = 100_000
 """Below this the growth does not matter: a short file of blanks is no bomb."""
 _ENCRYPTED_FLAG = 0x1
+# What Python's zip reader and its four decompressors (bzip2's says OSError) raise for bytes that are not sound.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    NotImplementedError,
+    EOFError,
+    ValueError,
+    OSError,
+    zlib.error,
+    lzma.LZMAError,
+)
 
 
 def unpack(archive: bytes) -> dict[str, bytes]:
@@ -39,7 +51,16 @@ def unpack(archive: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
             return _files_of(opened)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, ValueError, zlib.error) as error:
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        NotImplementedError,
+        EOFError,
+        ValueError,
+        OSError,
+        zlib.error,
+        lzma.LZMAError,
+    ) as error:
         raise PackageUnreadable(problem=f"no sound zip archive ({type(error).__name__})") from None
 
 
