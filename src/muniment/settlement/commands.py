@@ -14,7 +14,7 @@ from muniment.access.commands import require_approval
 from muniment.access.model import Action, Actor, Pending, authorize
 from muniment.compliance.commands import check_transfer
 from muniment.infra.evm.sender import ChainTransaction
-from muniment.instruments.model.securities import tokenised
+from muniment.instruments.model.securities import TokenisedSecurity, tokenised
 from muniment.settlement.errors import (
     BadCursor,
     DuplicateReceiver,
@@ -38,6 +38,7 @@ from muniment.settlement.model import (
     IssueReport,
     Leg,
     RefusedAllotment,
+    RequestedInstruction,
     batches,
     part_id,
 )
@@ -196,16 +197,18 @@ def issue(actor: Actor, request: IssueShares, *, unit: SettlementUnit) -> IssueR
     allotment is left. The checks run again when a second person approves: what changed since then counts.
     """
     authorize(actor, Action.SETTLEMENT_ISSUE, tenant_id=unit.tenant_id)
-    accepted, refused = _sort_out(request, unit=unit)
-    if not accepted:
-        first_reason = refused[0].decision.reasons[0].sentence if refused else "there is none."
-        raise NothingToIssue(allotments=len(request.allotments), first_reason=first_reason)
     repeated = unit.instructions.of_request(request.request_id)
     if repeated:
-        return IssueReport(request.request_id, accepted, refused, tuple(state.instruction for state in repeated))
+        return _issued_before(request, [state.instruction for state in repeated], unit=unit)
+    accepted, refused = _not_nothing(request, *_sort_out(request, unit=unit))
     clearance = require_approval(actor, Action.SETTLEMENT_ISSUE, request.as_json(), unit=unit)
     if isinstance(clearance, Pending):
         return clearance
+    # Two issues that are approved at once would each find the whole room: from here on they come one after the other.
+    unit.instructions.hold_issues(request.security_id)
+    room = _room(tokenised(unit.securities.get(request.security_id), step="an issue"), unit=unit)
+    if room is not None and sum(entry.allotment.shares for entry in accepted) > room:
+        accepted, refused = _not_nothing(request, *_sort_out(request, unit=unit))
     instructions = tuple(
         _instruct(
             actor,
@@ -438,8 +441,7 @@ def _sort_out(request: IssueShares, *, unit: SettlementUnit) -> tuple[tuple[Acce
     if len(request.allotments) > ALLOTMENTS_MAX:
         raise TooManyAllotments(allotments=len(request.allotments), allotments_max=ALLOTMENTS_MAX)
     security = tokenised(unit.securities.get(request.security_id), step="an issue")
-    authorized = security.terms.shares_authorized
-    room = None if authorized is None else authorized - unit.register.supply(request.security_id)
+    room = _room(security, unit=unit)
     accepted: list[AcceptedAllotment] = []
     refused: list[RefusedAllotment] = []
     given: defaultdict[str, int] = defaultdict(int)
@@ -462,6 +464,45 @@ def _sort_out(request: IssueShares, *, unit: SettlementUnit) -> tuple[tuple[Acce
             room = None if room is None else room - allotment.shares
             accepted.append(AcceptedAllotment(allotment, wallet))
     return tuple(accepted), tuple(refused)
+
+
+def _room(security: TokenisedSecurity, *, unit: SettlementUnit) -> int | None:
+    """Return how many base units are authorised and neither in issue nor on their way to it; None where there is no limit."""
+    authorized = security.terms.shares_authorized
+    if authorized is None:
+        return None
+    security_id = security.terms.security_id
+    # In this order: what arrives in the register meanwhile is counted twice for a moment, and never not at all.
+    coming = 0
+    for state in unit.instructions.open_issues(security_id, after_block=unit.register.read_block()):
+        is_counted = not isinstance(state, RequestedInstruction) and unit.register.movements_in(
+            security.token_address, state.transaction_hash or ""
+        )
+        if not is_counted:
+            coming += sum(leg.shares for leg in state.instruction.legs)
+    return authorized - coming - unit.register.supply(security_id)
+
+
+def _not_nothing(
+    request: IssueShares, accepted: tuple[AcceptedAllotment, ...], refused: tuple[RefusedAllotment, ...]
+) -> tuple[tuple[AcceptedAllotment, ...], tuple[RefusedAllotment, ...]]:
+    if not accepted:
+        first_reason = refused[0].decision.reasons[0].sentence if refused else "there is none."
+        raise NothingToIssue(allotments=len(request.allotments), first_reason=first_reason)
+    return accepted, refused
+
+
+def _issued_before(request: IssueShares, instructions: Sequence[Instruction], *, unit: SettlementUnit) -> IssueReport:
+    """Return the report on a request that was carried out already; refuse another request under its id."""
+    given = {(leg.to_wallet, leg.shares) for instruction in instructions for leg in instruction.legs}
+    asked = {(_receiver(allotment, unit=unit)[0], allotment.shares): allotment for allotment in request.allotments}
+    kinds = {(instruction.kind, instruction.security_id) for instruction in instructions}
+    if kinds != {(InstructionKind.ISSUE, request.security_id)} or not given <= asked.keys():
+        raise KeyReused(request_id=str(request.request_id))
+    _, refused = _sort_out(request, unit=unit)
+    accepted = tuple(AcceptedAllotment(allotment, wallet) for (wallet, shares), allotment in asked.items() if (wallet, shares) in given)
+    left_out = tuple(entry for entry in refused if (entry.wallet, entry.allotment.shares) not in given)
+    return IssueReport(request.request_id, accepted, left_out, tuple(instructions))
 
 
 def _receiver(allotment: Allotment, *, unit: SettlementUnit) -> tuple[Address, str]:

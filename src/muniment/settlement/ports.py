@@ -87,6 +87,14 @@ class Instructions(Protocol):
         """Return the instructions of one request, in their order."""
         ...
 
+    def open_issues(self, security_id: SecurityId, *, after_block: int) -> Sequence[InstructionState]:
+        """Return the security's issues that may still come: requested, submitted, or settled in a block later than `after_block`."""
+        ...
+
+    def hold_issues(self, security_id: SecurityId) -> None:
+        """Keep others from issuing the security until the transaction ends."""
+        ...
+
     def save(self, state: InstructionState) -> None:
         """Write the state that an instruction has reached."""
         ...

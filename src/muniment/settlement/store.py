@@ -141,6 +141,18 @@ class PostgresInstructions:
         """Return the instructions of one request, in their order."""
         return self._many(sa.select(INSTRUCTION).where(INSTRUCTION.c.request_id == request_id).order_by(INSTRUCTION.c.instruction_id))
 
+    def open_issues(self, security_id: SecurityId, *, after_block: int) -> Sequence[InstructionState]:
+        """Return the security's issues that may still come: requested, submitted, or settled in a block later than `after_block`."""
+        is_open = INSTRUCTION.c.state.in_(["requested", "submitted"])
+        is_ahead = sa.and_(INSTRUCTION.c.state == "settled", INSTRUCTION.c.block_number > after_block)
+        is_issue = sa.and_(INSTRUCTION.c.security_id == security_id, INSTRUCTION.c.kind == InstructionKind.ISSUE.value)
+        return self._many(sa.select(INSTRUCTION).where(is_issue, sa.or_(is_open, is_ahead)).order_by(INSTRUCTION.c.instruction_id))
+
+    def hold_issues(self, security_id: SecurityId) -> None:
+        """Keep others from issuing the security until the transaction ends."""
+        lock = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+        self._connection.execute(lock, {"name": f"settlement.issue:{security_id}"})
+
     def save(self, state: InstructionState) -> None:
         """Write the state that an instruction has reached."""
         values: dict[str, Any]
