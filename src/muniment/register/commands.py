@@ -46,7 +46,7 @@ def view_cap_table(actor: Actor, security_id: SecurityId, *, at: dt.datetime | N
     else:
         block = block_at(at, unit=unit)
         block_number, occurred_at = block.number, block.occurred_at
-        holdings = unit.register.holdings_after(security_id, block.number)
+        holdings = unit.register.holdings_after(security_id, block.number, block_hash=block.hash)
     owners = {
         address: wallet.investor_id for address, wallet in unit.wallets.by_addresses([holding.wallet for holding in holdings]).items()
     }
@@ -89,7 +89,8 @@ def snapshot(
         if block_number > final.number:
             raise Behind(read_block=final.number, asked_block=block_number)
         block = unit.register_chain.block(block_number)
-    holdings = unit.register.holdings_after(security_id, block.number)
+    # The follower may still stand on a branch that the chain has left: who held there holds nothing.
+    holdings = unit.register.holdings_after(security_id, block.number, block_hash=block.hash)
     return HolderSnapshot(
         security_id=security_id,
         block_number=block.number,

@@ -77,8 +77,11 @@ class Register(Protocol):
         """Return every holding, by wallet."""
         ...
 
-    def holdings_after(self, security_id: SecurityId, block_number: int) -> Sequence[Holding]:
-        """Return every holding as it was after a block, by wallet; `register.behind` where that block is not read yet."""
+    def holdings_after(self, security_id: SecurityId, block_number: int, *, block_hash: str | None = None) -> Sequence[Holding]:
+        """Return every holding as it was after a block, by wallet; `register.behind` where that block is not read yet.
+
+        With `block_hash` (lower-case hex), also where another block of that number was read, on a branch that the chain has left.
+        """
         ...
 
     def securities_held(self, wallet: Address) -> Sequence[Address]:

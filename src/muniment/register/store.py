@@ -352,11 +352,14 @@ class PostgresRegister:
         rows = self._connection.execute(sa.select(HOLDING).where(*self._of(HOLDING, security_id)).order_by(HOLDING.c.wallet))
         return [_holding(row) for row in rows]
 
-    def holdings_after(self, security_id: SecurityId, block_number: int) -> Sequence[Holding]:
-        """Return every holding as it was after a block, by wallet; `register.behind` where that block is not read yet."""
+    def holdings_after(self, security_id: SecurityId, block_number: int, *, block_hash: str | None = None) -> Sequence[Holding]:
+        """Return every holding as it was after a block, by wallet; `register.behind` where that block is not read yet.
+
+        With `block_hash` (lower-case hex), also where another block of that number was read, on a branch that the chain has left.
+        """
         self._hold_still()
         read_block = self.read_block() if self._is_followed(security_id) else -1
-        if block_number > read_block:
+        if block_number > read_block or block_hash not in {None, self._read_hash(block_number)}:
             raise Behind(read_block=read_block, asked_block=block_number)
         later = self._events(security_id, MOVEMENT.c.block_number > block_number, NOTICE.c.block_number > block_number)
         stored = self.holdings(security_id)
@@ -441,6 +444,11 @@ class PostgresRegister:
             sa.text("SELECT block_number FROM infra.follower_cursor WHERE consumer = :consumer"), {"consumer": CONSUMER}
         )
         return -1 if number is None else int(number)
+
+    def _read_hash(self, block_number: int) -> str:
+        """Return the hash of the block of that number as the follower read it; empty where it read none."""
+        found = self._connection.scalar(sa.text("SELECT hash FROM infra.block WHERE number = :number"), {"number": block_number})
+        return "" if found is None else bytes(found).hex()
 
     def _is_followed(self, security_id: SecurityId) -> bool:
         """Return whether every log of the token up to the follower's place has been handed out."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import structlog
+
 from muniment.infra.evm.client import Evm
 from muniment.infra.evm.contract_artifacts import load
 from muniment.infra.evm.decoding import address_bytes
+from muniment.infra.evm.rpc import RpcError
 from muniment.servicing.model import Batch, ChainBatch, ChainPayment, batch_number, run_number
 from muniment.settlement.ports import Call
 from muniment.units.ids import Address, DividendId
 from muniment.units.payment_tokens import PaymentToken
+
+_log = structlog.get_logger("servicing")
 
 APPROVE_GAS = 100_000
 PUSH_FIXED_GAS = 150_000
@@ -43,13 +48,13 @@ class EvmPayoutChain:
         )
         return Call(payout, data, PUSH_FIXED_GAS + PUSH_GAS_EACH * len(batch.payees))
 
-    def balance(self, token: PaymentToken, holder: Address) -> int:
-        """Return what a holder has of the payment token, in its units, after the newest block."""
-        return self._number(token, "balanceOf", holder)
+    def balance(self, token: PaymentToken, holder: Address, *, block: int | None = None) -> int:
+        """Return what a holder has of the payment token, in its units, after `block`, or the newest (also where that one is forgotten)."""
+        return self._number(token, "balanceOf", holder, block=block)
 
-    def allowance(self, token: PaymentToken, *, owner: Address, spender: Address) -> int:
-        """Return what the spender may still take from the owner, in units of the payment token, after the newest block."""
-        return self._number(token, "allowance", owner, spender)
+    def allowance(self, token: PaymentToken, *, owner: Address, spender: Address, block: int | None = None) -> int:
+        """Return what the spender may still take from the owner, in units of the payment token, after `block`, or the newest likewise."""
+        return self._number(token, "allowance", owner, spender, block=block)
 
     def paid(self, *, payout: Address, payer: Address, dividend_id: DividendId, from_block: int) -> Sequence[ChainPayment]:
         """Return the payments that the payout contract's logs show for a run of `payer`, up to the last final block.
@@ -87,6 +92,12 @@ class EvmPayoutChain:
             found.append(ChainBatch(run, batch, total, log.transaction_hash, log.block_number))
         return found
 
-    def _number(self, token: PaymentToken, function: str, *arguments: Address) -> int:
-        answer = self._evm.call(token.address, self._money.encode_call(function, *arguments))
-        return int(self._money.decode_output(function, answer))
+    def _number(self, token: PaymentToken, function: str, *arguments: Address, block: int | None) -> int:
+        data = self._money.encode_call(function, *arguments)
+        if block is not None:
+            try:
+                return int(self._money.decode_output(function, self._evm.call(token.address, data, block=block)))
+            except RpcError:
+                # Nodes that are no archive forget the state of old blocks, so what is there now has to do.
+                _log.info("servicing.state_forgotten", block_number=block)
+        return int(self._money.decode_output(function, self._evm.call(token.address, data)))

@@ -119,13 +119,13 @@ def declare_dividend(actor: Actor, request: DeclareDividend, *, unit: ServicingU
         now=unit.clock.now() if stored is None else declaration_of(stored).declared_at,
     )
     if stored is not None:
-        if announcement(declaration_of(stored)) != announcement(declared):
-            raise RequestIdReused(request_id=str(request.request_id))
-        return declaration_of(stored)
+        return _declared_before(request, declaration_of(stored), declared)
     clearance = require_approval(actor, Action.SERVICING_DECLARE_DIVIDEND, request.as_json(), unit=unit)
     if isinstance(clearance, Pending):
         return clearance
-    unit.dividends.add(declared)
+    if not unit.dividends.add(declared):
+        # Another request under this id was faster.
+        return _declared_before(request, declaration_of(unit.dividends.get(dividend_id)), declared)
     unit.outbox.record(
         DividendDeclared(
             dividend_id=str(dividend_id),
@@ -138,6 +138,12 @@ def declare_dividend(actor: Actor, request: DeclareDividend, *, unit: ServicingU
     unit.jobs.defer(PAY_JOB, {"dividend_id": str(dividend_id)}, lock=f"servicing:{dividend_id}", schedule_at=request.record_at)
     unit.audit.record(actor, Action.SERVICING_DECLARE_DIVIDEND, f"security:{request.security_id}", announcement(declared))
     return declared
+
+
+def _declared_before(request: DeclareDividend, stored: DeclaredDividend, declared: DeclaredDividend) -> DeclaredDividend:
+    if announcement(stored) != announcement(declared):
+        raise RequestIdReused(request_id=str(request.request_id))
+    return stored
 
 
 def preview_dividend(actor: Actor, request: DeclareDividend, *, unit: ServicingUnit) -> EntitledDividend:

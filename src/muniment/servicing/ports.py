@@ -10,6 +10,7 @@ from typing import Protocol
 
 from muniment.servicing.model import (
     Batch,
+    BatchState,
     ChainBatch,
     ChainPayment,
     DeclaredDividend,
@@ -20,7 +21,7 @@ from muniment.servicing.model import (
     Payment,
 )
 from muniment.settlement.ports import Call, SettlementUnit
-from muniment.units.ids import Address, DividendId, PaymentId, SecurityId
+from muniment.units.ids import Address, BatchId, DividendId, PaymentId, SecurityId
 from muniment.units.payment_tokens import PaymentToken
 
 
@@ -91,6 +92,10 @@ class Dividends(Protocol):
         """Mark held payments as payable again, to the wallet given for each."""
         ...
 
+    def batch_state(self, batch_id: BatchId) -> BatchState:
+        """Return how far a stored batch has come."""
+        ...
+
     def batches(self, dividend_id: DividendId) -> Sequence[Batch]:
         """Return every batch of a dividend with its payees, in the order of their making."""
         ...
@@ -123,12 +128,12 @@ class PayoutChain(Protocol):
         """Return the transaction that pays a batch, all of it or nothing."""
         ...
 
-    def balance(self, token: PaymentToken, holder: Address) -> int:
-        """Return what a holder has of the payment token, in its units."""
+    def balance(self, token: PaymentToken, holder: Address, *, block: int | None = None) -> int:
+        """Return what a holder has of the payment token, in its units, after `block`, or the newest (also where that one is forgotten)."""
         ...
 
-    def allowance(self, token: PaymentToken, *, owner: Address, spender: Address) -> int:
-        """Return what the spender may still take from the owner, in units of the payment token."""
+    def allowance(self, token: PaymentToken, *, owner: Address, spender: Address, block: int | None = None) -> int:
+        """Return what the spender may still take from the owner, in units of the payment token, after `block`, or the newest likewise."""
         ...
 
     def paid(self, *, payout: Address, payer: Address, dividend_id: DividendId, from_block: int) -> Sequence[ChainPayment]:

@@ -190,13 +190,14 @@ def _close_batches(dividend_id: DividendId, *, begin: BeginServicing) -> Waiting
                 paid = replace(batch, state=BatchState.PAID, transaction_hash=transaction.hash, block_number=transaction.block_number)
                 unit.dividends.save_batch(paid)
             else:
-                _take_apart(replace(batch, failure=transaction.revert_reason or "no reason given"), dividend, unit=unit)
+                failed = replace(batch, failure=transaction.revert_reason or "no reason given")
+                _take_apart(failed, dividend, block_number=transaction.block_number, unit=unit)
         return waiting
 
 
-def _take_apart(batch: Batch, dividend: EntitledDividend, *, unit: ServicingUnit) -> None:
+def _take_apart(batch: Batch, dividend: EntitledDividend, *, block_number: int, unit: ServicingUnit) -> None:
     """Follow up a batch that paid nobody: again where the money was missing, in halves where there are several, else held."""
-    if _is_short(batch.token_units, dividend, unit=unit):
+    if _was_short(batch.token_units, dividend, block_number=block_number, unit=unit):
         unit.dividends.save_batch(replace(batch, state=BatchState.SPLIT))
         unit.dividends.add_batches([repeat_batch(batch)])
     elif len(batch.payees) > 1:
@@ -207,10 +208,16 @@ def _take_apart(batch: Batch, dividend: EntitledDividend, *, unit: ServicingUnit
         unit.dividends.hold([payee.payment_id for payee in batch.payees], HeldReason.RECEIVER_REFUSED)
 
 
-def _is_short(token_units: int, dividend: EntitledDividend, *, unit: ServicingUnit) -> bool:
-    token, operator, payout = dividend.declared.payment_token, operator_of(unit), unit.suites.platform(PAYOUT)
-    balance = unit.payout_chain.balance(token, operator)
-    return min(balance, unit.payout_chain.allowance(token, owner=operator, spender=payout)) < token_units
+def _was_short(token_units: int, dividend: EntitledDividend, *, block_number: int, unit: ServicingUnit) -> bool:
+    """Return whether the money, or the leave to take it, was missing before or after the block in which a batch failed.
+
+    What is there now proves nothing: it may have come since. Two dividends at once share one allowance and one balance.
+    """
+    token, operator, payout, chain = dividend.declared.payment_token, operator_of(unit), unit.suites.platform(PAYOUT), unit.payout_chain
+    return any(
+        min(chain.balance(token, operator, block=block), chain.allowance(token, owner=operator, spender=payout, block=block)) < token_units
+        for block in (max(0, block_number - 1), block_number)
+    )
 
 
 def _send_batches(dividend_id: DividendId, *, begin: BeginServicing) -> Waiting | None:
@@ -259,9 +266,11 @@ def _fund(dividend: EntitledDividend, needed: int, *, unit: ServicingUnit) -> Wa
 
 
 def _send(batch: Batch, *, begin: BeginServicing) -> None:
-    """Sign and store one batch's transaction, once."""
+    """Sign and store one batch's transaction, once; a worker that stood still finds that another has gone on with it."""
     with begin() as unit:
         dividend = unit.dividends.lock(batch.dividend_id)
+        if unit.dividends.batch_state(batch.batch_id) is not BatchState.OPEN:
+            return
         token = declaration_of(dividend).payment_token
         call = unit.payout_chain.push(batch, token, payout=unit.suites.platform(PAYOUT))
         transaction = unit.transactions.submit(

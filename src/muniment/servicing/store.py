@@ -309,6 +309,10 @@ class PostgresDividends:
                 .values(state="payable", held_reason=None, pay_to=pay_to[payment_id])
             )
 
+    def batch_state(self, batch_id: BatchId) -> BatchState:
+        """Return how far a stored batch has come."""
+        return BatchState(self._connection.execute(sa.select(BATCH.c.state).where(BATCH.c.batch_id == batch_id)).scalar_one())
+
     def batches(self, dividend_id: DividendId) -> Sequence[Batch]:
         """Return every batch of a dividend with its payees, in the order of their making."""
         payees: dict[UUID, list[Payee]] = {}
