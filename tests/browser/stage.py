@@ -11,6 +11,7 @@ from muniment.access.commands import approve_request
 from muniment.access.model import Pending
 from muniment.access.ports import Page
 from muniment.app.api_approvals import execute_approved
+from muniment.instruments.commands import DraftSecurity, draft_security
 from muniment.servicing.commands import DeclareDividend, declare_dividend
 from muniment.servicing.model import Total
 from muniment.settlement.commands import IssueShares, TransferShares, issue, transfer
@@ -50,6 +51,7 @@ def set_the_stage(world: World) -> dict[str, str]:
     assert investor is not None
     return {
         "security_id": str(world.security_id),
+        "draft_id": _draft(world),
         "instruction_id": str(moved.instruction_id),
         "dividend_id": dividend["dividend_id"],
         "approval_id": str(waiting.approval_id),
@@ -58,6 +60,12 @@ def set_the_stage(world: World) -> dict[str, str]:
         "from_wallet": wallets["H-001"],
         "blocked_wallet": wallets["H-006"],
     }
+
+
+def _draft(world: World) -> str:
+    with world.units.begin(world.tenant_id) as unit:
+        asset = unit.assets.page(limit=1)[0]
+        return str(draft_security(world.owner.actor, DraftSecurity(asset.asset_record_id, "A draft", "DRAFT"), unit=unit).terms.security_id)
 
 
 def _wallets(world: World) -> dict[str, Address]:

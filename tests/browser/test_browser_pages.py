@@ -22,9 +22,15 @@ AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min
 # Every page of an organisation; {…} are filled in with what the stage made.
 PAGES = {
     "securities": "/securities",
+    "tokenise": "/securities/tokenise",
+    "tokenise_vehicle": "/securities/tokenise/vehicle",
     "register": "/securities/{security_id}",
     "movements": "/securities/{security_id}/movements",
     "rules": "/securities/{security_id}/rules",
+    "rules_form": "/securities/{security_id}/rules/edit",
+    "draft": "/securities/{draft_id}",
+    "deployment": "/securities/{draft_id}/deployment",
+    "opening": "/securities/{security_id}/opening",
     "documents": "/securities/{security_id}/documents",
     "dividends": "/securities/{security_id}/dividends",
     "dividend": "/dividends/{dividend_id}",

@@ -146,6 +146,8 @@ class SecurityHead:
     is_paused: bool
     may: frozenset[str] = frozenset()
     tabs: Sequence[Tab] = ()
+    step: str = ""
+    stations: Sequence[Step] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every page's route, gathered under one name."""
 
-from muniment.app.web.pages import account, actions, control, developers, flows, investors, securities, transactions
+from muniment.app.web.pages import account, actions, control, developers, flows, investors, opening, securities, tokenise, transactions
 
 ROUTES = [
     *account.ROUTES,
     *securities.ROUTES,
+    *tokenise.ROUTES,
+    *opening.ROUTES,
     *flows.ROUTES,
     *actions.ROUTES,
     *investors.ROUTES,

@@ -4,23 +4,33 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Final, TypeAlias
-from uuid import UUID, uuid4
+from typing import Any, Final
 
 from litestar import Response, get, post
 from litestar.concurrency import sync_to_thread
 
-from muniment.access.commands import approval_policy
-from muniment.access.model import Action, Actor, Pending, authorize, permits
+from muniment.access.model import Action, Actor, Pending, authorize
 from muniment.access.ports import Page
-from muniment.app.http.problems import status_of
 from muniment.app.http.request import MunimentRequest
-from muniment.app.web.forms import fingerprint, form_values, go_to, text_of
+from muniment.app.web.forms import fingerprint, form_values, text_of
+from muniment.app.web.pages.previewing import (
+    FieldMissing,
+    Values,
+    execute,
+    fresh,
+    previewed,
+    request_id,
+    required,
+    run,
+    second_person,
+    shown,
+    status_after,
+)
 from muniment.app.web.pages.securities import crumbs_of, head_of, security_id_of
 from muniment.app.web.reading import AsActor, Begin, Id, holders_of, investor_names, nameless, shares_text
-from muniment.app.web.render import page, reason_of_error, reasons_of, wrong
+from muniment.app.web.render import page, reason_of_error, reasons_of
 from muniment.app.web.views import FormState, Option, Preview
 from muniment.app.web.words import count, percent
 from muniment.compliance.commands import ask_transfer
@@ -43,17 +53,6 @@ from muniment.units.shares import parse_shares
 
 HOLDERS_IN_A_SELECT: Final = 300
 PRICE_DECIMALS_MAX: Final = 18
-REQUEST_KEY: Final = "idempotency_key"
-
-Values: TypeAlias = Mapping[str, str]
-
-
-class FieldMissing(MunimentError):
-    """A field that the form cannot do without is empty."""
-
-    code = "web.field_missing"
-    message = "{what} is missing."
-    cure = "Fill it in."
 
 
 class BadMoment(MunimentError):
@@ -71,21 +70,21 @@ class BadMoment(MunimentError):
 def show_issue(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Show the form to issue shares."""
     with begin(actor.tenant_id) as unit:
-        return _issue_page(request, actor, security_id_of(security_id), _fresh(), unit=unit)
+        return _issue_page(request, actor, security_id_of(security_id), fresh(), unit=unit)
 
 
 @post("/securities/{security_id:str}/issue/preview", include_in_schema=False, status_code=200)
 async def preview_issue_form(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Show what issuing would do, or why it cannot be done."""
     values = await form_values(request)
-    return await sync_to_thread(_run, request, actor, begin, security_id_of(security_id), values, _issue_page)
+    return await sync_to_thread(run, request, actor, begin, security_id_of(security_id), values, _issue_page)
 
 
 @post("/securities/{security_id:str}/issue", include_in_schema=False)
 async def do_issue(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Issue what was previewed, or ask a second person."""
     values = await form_values(request)
-    return await sync_to_thread(_execute, request, actor, begin, security_id_of(security_id), values, _issue_page, _issue)
+    return await sync_to_thread(execute, request, actor, begin, security_id_of(security_id), values, _issue_page, _issue)
 
 
 def _issue_page(
@@ -93,7 +92,7 @@ def _issue_page(
 ) -> Response[Any]:
     authorize(actor, Action.SETTLEMENT_ISSUE, tenant_id=unit.tenant_id)
     security = view_security(actor, security_id, unit=unit)
-    form, preview = _previewed(values, form, lambda: _preview_issue(actor, security, values, unit=unit))
+    form, preview = previewed(values, form, lambda: _preview_issue(actor, security, values, unit=unit))
     authorized = security.terms.shares_authorized
     hint = None
     if authorized is not None:
@@ -103,7 +102,7 @@ def _issue_page(
         request,
         "issue.html",
         title=f"Issue shares of {security.terms.name}",
-        status=_status(form, preview),
+        status=status_after(form, preview),
         lead="New shares for a verified holder. The rules are asked now, and by the token again when it happens.",
         crumbs=crumbs_of(security, ("Issue shares", "")),
         action=f"/securities/{security_id}/issue",
@@ -112,14 +111,14 @@ def _issue_page(
         form=form,
         preview=preview,
         shares_hint=hint,
-        holders=_eligible(actor, unit=unit),
+        holders=eligible(actor, unit=unit),
     )
 
 
 def _issue_request(security: Security, values: Values, *, unit: ServicingUnit) -> IssueShares:
     wallet = _wallet(values, "wallet", "The holder", unit=unit)
-    shares = parse_shares(_required(values, "shares", "The number of shares"), decimals=security.terms.decimals)
-    return IssueShares(_request_id(values), security.terms.security_id, (Allotment(shares=int(shares), wallet=wallet),))
+    shares = parse_shares(required(values, "shares", "The number of shares"), decimals=security.terms.decimals)
+    return IssueShares(request_id(values), security.terms.security_id, (Allotment(shares=int(shares), wallet=wallet),))
 
 
 def _preview_issue(actor: Actor, security: Security, values: Values, *, unit: ServicingUnit) -> Preview:
@@ -130,21 +129,22 @@ def _preview_issue(actor: Actor, security: Security, values: Values, *, unit: Se
     wallet, shares = report.accepted[0].wallet, report.shares
     supply = unit.register.supply(request.security_id)
     held = unit.register.balance_of(request.security_id, wallet)
-    name = _holder_name(actor, wallet, unit=unit)
+    name = holder_name(actor, wallet, unit=unit)
     lines = [
         ("Shares in issue", f"{shares_text(supply, security)} → {shares_text(supply + shares, security)}"),
-        (name, f"{_part(held, supply, security)} → {_part(held + shares, supply + shares, security)}"),
+        (name, f"{part_text(held, supply, security)} → {part_text(held + shares, supply + shares, security)}"),
     ]
     return Preview(
         button=f"Issue {shares_text(shares, security)} {security.terms.symbol} to {name}",
         title="Nothing stands against this issue",
         lines=lines,
-        notes=_second_person(actor, Action.SETTLEMENT_ISSUE, unit=unit),
-        fingerprint=fingerprint(_shown(values)),
+        notes=second_person(actor, Action.SETTLEMENT_ISSUE, unit=unit),
+        fingerprint=fingerprint(shown(values)),
     )
 
 
-def _issue(actor: Actor, security: Security, values: Values, *, unit: ServicingUnit) -> str | Refused:
+def _issue(actor: Actor, security_id: SecurityId, values: Values, *, unit: ServicingUnit) -> str | Refused:
+    security = view_security(actor, security_id, unit=unit)
     request = _issue_request(security, values, unit=unit)
     # A single receiver: what stands against it is shown whole, and nothing is stored.
     report = preview_issue(actor, request, unit=unit)
@@ -163,21 +163,21 @@ def _issue(actor: Actor, security: Security, values: Values, *, unit: ServicingU
 def show_transfer(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Show the form to transfer shares."""
     with begin(actor.tenant_id) as unit:
-        return _transfer_page(request, actor, security_id_of(security_id), _fresh(), unit=unit)
+        return _transfer_page(request, actor, security_id_of(security_id), fresh(), unit=unit)
 
 
 @post("/securities/{security_id:str}/transfer/preview", include_in_schema=False, status_code=200)
 async def preview_transfer_form(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Show what the transfer would do, or every reason against it."""
     values = await form_values(request)
-    return await sync_to_thread(_run, request, actor, begin, security_id_of(security_id), values, _transfer_page)
+    return await sync_to_thread(run, request, actor, begin, security_id_of(security_id), values, _transfer_page)
 
 
 @post("/securities/{security_id:str}/transfer", include_in_schema=False)
 async def do_transfer(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Transfer what was previewed."""
     values = await form_values(request)
-    return await sync_to_thread(_execute, request, actor, begin, security_id_of(security_id), values, _transfer_page, _transfer)
+    return await sync_to_thread(execute, request, actor, begin, security_id_of(security_id), values, _transfer_page, _transfer)
 
 
 def _transfer_page(
@@ -185,12 +185,12 @@ def _transfer_page(
 ) -> Response[Any]:
     authorize(actor, Action.SETTLEMENT_TRANSFER, tenant_id=unit.tenant_id)
     security = view_security(actor, security_id, unit=unit)
-    form, preview = _previewed(values, form, lambda: _preview_transfer(actor, security, values, unit=unit))
+    form, preview = previewed(values, form, lambda: _preview_transfer(actor, security, values, unit=unit))
     return page(
         request,
         "transfer.html",
         title=f"Transfer shares of {security.terms.name}",
-        status=_status(form, preview),
+        status=status_after(form, preview),
         lead="Both sides must pass every rule: they are asked now, and by the token again when it happens.",
         crumbs=crumbs_of(security, ("Transfer shares", "")),
         action=f"/securities/{security_id}/transfer",
@@ -199,15 +199,15 @@ def _transfer_page(
         form=form,
         preview=preview,
         senders=_senders(actor, security, unit=unit),
-        holders=_eligible(actor, unit=unit, verified_only=False),
+        holders=eligible(actor, unit=unit, verified_only=False),
     )
 
 
 def _transfer_request(security: Security, values: Values, *, unit: ServicingUnit) -> TransferShares:
     from_wallet = _wallet(values, "from_wallet", "Who gives", unit=unit)
     to_wallet = _wallet(values, "to_wallet", "Who receives", unit=unit)
-    shares = parse_shares(_required(values, "shares", "The number of shares"), decimals=security.terms.decimals)
-    return TransferShares(_request_id(values), security.terms.security_id, from_wallet, to_wallet, int(shares))
+    shares = parse_shares(required(values, "shares", "The number of shares"), decimals=security.terms.decimals)
+    return TransferShares(request_id(values), security.terms.security_id, from_wallet, to_wallet, int(shares))
 
 
 def _preview_transfer(actor: Actor, security: Security, values: Values, *, unit: ServicingUnit) -> Preview:
@@ -229,14 +229,15 @@ def _preview_transfer(actor: Actor, security: Security, values: Values, *, unit:
         button=f"Transfer {shares_text(request.shares, security)} {security.terms.symbol} to {to_name}",
         title="Nothing stands against this transfer",
         lines=[
-            (from_name, f"{_part(before_from, supply, security)} → {_part(before_from - request.shares, supply, security)}"),
-            (to_name, f"{_part(before_to, supply, security)} → {_part(before_to + request.shares, supply, security)}"),
+            (from_name, f"{part_text(before_from, supply, security)} → {part_text(before_from - request.shares, supply, security)}"),
+            (to_name, f"{part_text(before_to, supply, security)} → {part_text(before_to + request.shares, supply, security)}"),
         ],
-        fingerprint=fingerprint(_shown(values)),
+        fingerprint=fingerprint(shown(values)),
     )
 
 
-def _transfer(actor: Actor, security: Security, values: Values, *, unit: ServicingUnit) -> str | Refused:
+def _transfer(actor: Actor, security_id: SecurityId, values: Values, *, unit: ServicingUnit) -> str | Refused:
+    security = view_security(actor, security_id, unit=unit)
     outcome = transfer(actor, _transfer_request(security, values, unit=unit), unit=unit)
     return outcome if isinstance(outcome, Refused) else f"/instructions/{outcome.instruction_id}"
 
@@ -250,21 +251,21 @@ def show_declare(request: MunimentRequest, actor: AsActor, begin: Begin, securit
     with begin(actor.tenant_id) as unit:
         end_of_day = unit.clock.now().replace(hour=23, minute=59, second=0, microsecond=0)
         dates = {"record_at": f"{end_of_day:%Y-%m-%dT%H:%M}", "payment_at": f"{end_of_day + dt.timedelta(days=7):%Y-%m-%dT%H:%M}"}
-        return _dividend_page(request, actor, security_id_of(security_id), {**_fresh(), **dates, "basis": "total"}, unit=unit)
+        return _dividend_page(request, actor, security_id_of(security_id), {**fresh(), **dates, "basis": "total"}, unit=unit)
 
 
 @post("/securities/{security_id:str}/dividends/declare/preview", include_in_schema=False, status_code=200)
 async def preview_declare_form(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Show whom the dividend would pay how much if now were the record date."""
     values = await form_values(request)
-    return await sync_to_thread(_run, request, actor, begin, security_id_of(security_id), values, _dividend_page)
+    return await sync_to_thread(run, request, actor, begin, security_id_of(security_id), values, _dividend_page)
 
 
 @post("/securities/{security_id:str}/dividends/declare", include_in_schema=False)
 async def do_declare(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Declare what was previewed, or ask a second person."""
     values = await form_values(request)
-    return await sync_to_thread(_execute, request, actor, begin, security_id_of(security_id), values, _dividend_page, _declare)
+    return await sync_to_thread(execute, request, actor, begin, security_id_of(security_id), values, _dividend_page, _declare)
 
 
 def _dividend_page(
@@ -272,13 +273,13 @@ def _dividend_page(
 ) -> Response[Any]:
     authorize(actor, Action.SERVICING_DECLARE_DIVIDEND, tenant_id=unit.tenant_id)
     security = view_security(actor, security_id, unit=unit)
-    form, preview = _previewed(values, form, lambda: _preview_dividend(actor, security, values, unit=unit), needed="amount")
+    form, preview = previewed(values, form, lambda: _preview_dividend(actor, security, values, unit=unit), needed="amount")
     tokens = unit.payment_tokens.all()
     return page(
         request,
         "dividend_declare.html",
         title=f"Declare a dividend on {security.terms.name}",
-        status=_status(form, preview),
+        status=status_after(form, preview),
         lead="Whoever holds shares at the record date is paid. Times are UTC.",
         crumbs=crumbs_of(security, ("Dividends", f"/securities/{security_id}/dividends"), ("Declare", "")),
         action=f"/securities/{security_id}/dividends/declare",
@@ -294,7 +295,7 @@ def _dividend_page(
 def _dividend_request(security: Security, values: Values, *, unit: ServicingUnit) -> DeclareDividend:
     token = _payment_token(values, unit=unit)
     return DeclareDividend(
-        request_id=_request_id(values),
+        request_id=request_id(values),
         security_id=security.terms.security_id,
         amount=_amount(values, token),
         record_at=_moment(values, "record_at", "The record date"),
@@ -304,7 +305,7 @@ def _dividend_request(security: Security, values: Values, *, unit: ServicingUnit
 
 
 def _amount(values: Values, token: PaymentToken) -> DividendAmount:
-    text = _required(values, "amount", "The amount")
+    text = required(values, "amount", "The amount")
     if text_of(values, "basis") != "per_share":
         return Total(Money.parse(text, token.currency, field="amount"))
     units = parse_decimal(text, decimals_max=PRICE_DECIMALS_MAX, unit="a price", field="amount")
@@ -339,8 +340,8 @@ def _preview_dividend(actor: Actor, security: Security, values: Values, *, unit:
         button=f"Pay {entitled.due} to {count(people)} {'holder' if people == 1 else 'holders'}",
         title="Nothing stands against this dividend",
         lines=lines,
-        notes=[*notes, *_second_person(actor, Action.SERVICING_DECLARE_DIVIDEND, unit=unit)],
-        fingerprint=fingerprint(_shown(values)),
+        notes=[*notes, *second_person(actor, Action.SERVICING_DECLARE_DIVIDEND, unit=unit)],
+        fingerprint=fingerprint(shown(values)),
     )
 
 
@@ -354,95 +355,17 @@ def _shortage(request: DeclareDividend, due: Money, *, unit: ServicingUnit) -> s
     return f"The paying account holds too little: {count(balance)} units of {token.symbol}. Payment waits until it is filled."
 
 
-def _declare(actor: Actor, security: Security, values: Values, *, unit: ServicingUnit) -> str | Refused:
+def _declare(actor: Actor, security_id: SecurityId, values: Values, *, unit: ServicingUnit) -> str | Refused:
+    security = view_security(actor, security_id, unit=unit)
     outcome = declare_dividend(actor, _dividend_request(security, values, unit=unit), unit=unit)
     return f"/approvals/{outcome.approval_id}" if isinstance(outcome, Pending) else f"/dividends/{outcome.dividend_id}"
 
 
-# What the three forms share
-
-ShowForm: TypeAlias = Callable[..., Response[Any]]
-Do: TypeAlias = Callable[..., str | Refused]
-FIELDS: Final = (
-    "wallet",
-    "shares",
-    "from_wallet",
-    "to_wallet",
-    "amount",
-    "basis",
-    "payment_token",
-    "record_at",
-    "payment_at",
-)
-
-
-def _fresh() -> dict[str, str]:
-    return {REQUEST_KEY: str(uuid4())}
-
-
-def _shown(values: Values) -> dict[str, str]:
-    return {name: text for name, text in values.items() if name in FIELDS}
-
-
-def _run(request: MunimentRequest, actor: Actor, begin: Begin, security_id: SecurityId, values: Values, show: ShowForm) -> Response[Any]:
-    with begin(actor.tenant_id) as unit:
-        return show(request, actor, security_id, {**_fresh(), **values}, unit=unit)
-
-
-def _execute(
-    request: MunimentRequest, actor: Actor, begin: Begin, security_id: SecurityId, values: Values, show: ShowForm, do: Do
-) -> Response[Any]:
-    """Do exactly what was shown; anything else is shown first. A refusal comes back on the form with everything that was typed."""
-    values = {**_fresh(), **values}
-    if text_of(values, "previewed") != fingerprint(_shown(values)):
-        return _run(request, actor, begin, security_id, values, show)
-    try:
-        with begin(actor.tenant_id) as unit:
-            outcome = do(actor, view_security(actor, security_id, unit=unit), values, unit=unit)
-    except MunimentError as refusal:
-        if status_of(refusal.code) in {401, 403, 404}:
-            raise
-        form = wrong(refusal, values, fields=FIELDS)
-        with begin(actor.tenant_id) as unit:
-            return show(request, actor, security_id, values, unit=unit, form=form)
-    if isinstance(outcome, Refused):
-        return _run(request, actor, begin, security_id, values, show)
-    return go_to(outcome)
-
-
-def _previewed(
-    values: Values, form: FormState | None, preview: Callable[[], Preview], *, needed: str = "shares"
-) -> tuple[FormState, Preview | None]:
-    """Return the form and, where enough is filled in, its preview; a defect of a field is tied to the field."""
-    if form is not None:
-        return form, None
-    if not text_of(values, needed):
-        return FormState(values=values), None
-    try:
-        return FormState(values=values), preview()
-    except MunimentError as refusal:
-        if status_of(refusal.code) in {401, 403, 404} and (refusal.place is None or refusal.place.field not in FIELDS):
-            raise
-        return wrong(refusal, values, fields=FIELDS), None
-
-
-def _status(form: FormState, preview: Preview | None) -> int:
-    return 422 if form.wrong_sentence or (preview is not None and preview.reasons) else 200
-
-
-def _required(values: Values, name: str, what: str) -> str:
-    text = text_of(values, name)
-    if not text:
-        raise FieldMissing(what=what, place=Place(field=name))
-    return text
-
-
-def _request_id(values: Values) -> UUID:
-    return parse_id(text_of(values, REQUEST_KEY), field=REQUEST_KEY)
+# What the forms read alike
 
 
 def _moment(values: Values, name: str, what: str) -> dt.datetime:
-    text = _required(values, name, what)
+    text = required(values, name, what)
     try:
         moment = dt.datetime.fromisoformat(text)
     except ValueError:
@@ -452,7 +375,7 @@ def _moment(values: Values, name: str, what: str) -> dt.datetime:
 
 def _wallet(values: Values, name: str, what: str, *, unit: ServicingUnit) -> Address:
     """Return the wallet that a field means: an address, or the first wallet of an investor's id or reference."""
-    text = _required(values, name, what)
+    text = required(values, name, what)
     if text[:2].lower() == "0x":
         return parse_address(text, field=name)
     investor = unit.investors.by_reference(text)
@@ -463,7 +386,7 @@ def _wallet(values: Values, name: str, what: str, *, unit: ServicingUnit) -> Add
     return wallets[0].address
 
 
-def _eligible(actor: Actor, *, unit: ServicingUnit, verified_only: bool = True) -> Sequence[Option]:
+def eligible(actor: Actor, *, unit: ServicingUnit, verified_only: bool = True) -> Sequence[Option]:
     """Return the wallets to choose from: those of the newest investors, by name."""
     authorize(actor, Action.PARTIES_VIEW, tenant_id=unit.tenant_id)
     status = "verified" if verified_only else None
@@ -492,18 +415,14 @@ def _senders(actor: Actor, security: Security, *, unit: ServicingUnit) -> Sequen
     return sorted(options, key=lambda option: option.words)
 
 
-def _holder_name(actor: Actor, wallet: Address, *, unit: ServicingUnit) -> str:
+def holder_name(actor: Actor, wallet: Address, *, unit: ServicingUnit) -> str:
+    """Return the name of a wallet's holder, as far as the actor may see it."""
     return holders_of(actor, [wallet], unit=unit).name(wallet)
 
 
-def _part(shares: int, supply: int, security: Security) -> str:
+def part_text(shares: int, supply: int, security: Security) -> str:
+    """Return shares with their part of all."""
     return f"{shares_text(shares, security)} ({percent(shares, supply)})"
-
-
-def _second_person(actor: Actor, action: Action, *, unit: ServicingUnit) -> list[str]:
-    if permits(actor, Action.ACCESS_VIEW_APPROVALS) and approval_policy(actor, unit=unit).get(action, False):
-        return ["A second person must approve this before anything is signed."]
-    return []
 
 
 ROUTES = [

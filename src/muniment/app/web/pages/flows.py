@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from litestar import Response, get
 
+from muniment.access.model import Action, permits
 from muniment.app.http.request import MunimentRequest
 from muniment.app.web.pages.securities import crumbs_of, head_of, security_id_of
 from muniment.app.web.reading import AsActor, Begin, Holders, Id, holders_of, pipeline, shares_text
@@ -147,16 +148,19 @@ def show_rules(request: MunimentRequest, actor: AsActor, begin: Begin, security_
         title=security.terms.name,
         security=head,
         crumbs=crumbs_of(security, ("Rules", "")),
-        rules=[] if rule_set is None else [_identity_rule(), *(_rule_row(rule, security) for rule in rule_set.rules)],
+        rules=[] if rule_set is None else [identity_rule(), *(rule_row(rule, security) for rule in rule_set.rules)],
         rules_note=note,
+        may_set=permits(actor, Action.COMPLIANCE_SET_RULES),
     )
 
 
-def _identity_rule() -> RuleRow:
+def identity_rule() -> RuleRow:
+    """Return the rule that no issuer can take away."""
     return RuleRow("Verified holders only", "Only a wallet of a verified investor may receive.", "ERC-3643", "", {})
 
 
-def _rule_row(rule: Rule, security: Security) -> RuleRow:
+def rule_row(rule: Rule, security: Security) -> RuleRow:
+    """Return a rule in words, its shares as people read them."""
     symbol = security.terms.symbol
     match rule:
         case CountryAllowed():

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -32,6 +33,7 @@ from muniment.app.web.views import (
     OwnershipChart,
     SecurityHead,
     SecurityRow,
+    Step,
     Tab,
 )
 from muniment.app.web.words import count, percent, permille
@@ -52,11 +54,18 @@ TABS: Final = (
     ("Documents", "documents"),
     ("Dividends", "dividends"),
 )
-ACTIONS: Final = (
-    ("issue", Action.SETTLEMENT_ISSUE),
-    ("transfer", Action.SETTLEMENT_TRANSFER),
-    ("declare_dividend", Action.SERVICING_DECLARE_DIVIDEND),
-)
+ACTIONS_IN: Final[Mapping[str, tuple[tuple[str, Action], ...]]] = {
+    "drafted": (("deploy", Action.INSTRUMENTS_DEPLOY), ("set_rules", Action.COMPLIANCE_SET_RULES)),
+    "deployed": (("open", Action.COMPLIANCE_OPEN_SECURITY), ("set_rules", Action.COMPLIANCE_SET_RULES)),
+    "open": (
+        ("issue", Action.SETTLEMENT_ISSUE),
+        ("transfer", Action.SETTLEMENT_TRANSFER),
+        ("declare_dividend", Action.SERVICING_DECLARE_DIVIDEND),
+    ),
+}
+"""What a security's head offers in each of its states."""
+
+WAY: Final = ("drafted", "deploying", "deployed", "open")
 
 
 @get("/securities", sync_to_thread=True, include_in_schema=False)
@@ -64,7 +73,7 @@ def show_securities(request: MunimentRequest, actor: AsActor, begin: Begin) -> R
     """List the organisation's securities."""
     with begin(actor.tenant_id) as unit:
         rows = [_row(actor, security, unit=unit) for security in view_securities(actor, unit=unit)]
-    return page(request, "securities.html", title="Securities", rows=rows)
+    return page(request, "securities.html", title="Securities", rows=rows, may_tokenise=permits(actor, Action.INSTRUMENTS_TOKENISE))
 
 
 def _row(actor: Actor, security: Security, *, unit: ServicingUnit) -> SecurityRow:
@@ -107,9 +116,22 @@ def head_of(actor: Actor, security: Security, *, tab: str, unit: ServicingUnit) 
         frozen="",
         block=count(unit.register.read_block()) if on_chain and may_read else "–",
         is_paused=security.state == "open" and may_read and unit.register.is_paused(terms.security_id),
-        may=frozenset(name for name, action in ACTIONS if permits(actor, action)) if security.state == "open" else frozenset(),
+        may=frozenset(name for name, action in ACTIONS_IN.get(security.state, ()) if permits(actor, action)),
         tabs=[Tab(name, tabs_path(terms.security_id, key), is_current=key == tab) for name, key in TABS],
+        step=security.state,
+        stations=_stations(security),
     )
+
+
+def _stations(security: Security) -> list[Step]:
+    """Return the way from draft to open, for a security that has not gone it all."""
+    if security.state not in WAY[:-1]:
+        return []
+    at = WAY.index(security.state)
+    return [
+        Step(word, tone="passed" if index < at else "now" if index == at else "", icon="wait" if index == at else "", is_now=index == at)
+        for index, word in enumerate(WAY)
+    ]
 
 
 def crumbs_of(security: Security, *more: tuple[str, str]) -> list[tuple[str, str]]:
