@@ -14,7 +14,11 @@ from typing import Any
 import pytest
 
 from muniment.access.model import Role, SessionToken, csrf_token
-from tests.app.rig import Rig, a_member, signed_in
+from muniment.app.web.pages import actions
+from muniment.servicing.model import PerShare
+from muniment.units.ids import Address
+from muniment.units.payment_tokens import PaymentToken
+from tests.app.rig import PASSWORD, Rig, a_member, signed_in
 
 JSON = {"Content-Type": "application/json"}
 # As a program's imports may leave it: with this limit nothing stops the decoder before the stack ends.
@@ -128,3 +132,36 @@ def test_an_archive_is_not_unpacked_for_somebody_who_may_not_tokenise(rig: Rig) 
         headers={"X-CSRF-Token": csrf_token(SessionToken(investor.cookies["muniment_session"]))},
     )
     assert (answer.status_code, answer.json()["code"]) == (403, "access.not_permitted")
+
+
+UPLOADS = ("/v1/assets/companies", "/v1/investors/import", f"/v1/assets/0x{'0' * 64}/documents")
+
+
+@pytest.mark.parametrize("address", UPLOADS)
+@pytest.mark.parametrize("part", [b"", b'; filename=""', b'; filename="x"; x="y.txt'])
+def test_a_form_without_a_file_is_refused(rig: Rig, address: str, part: bytes) -> None:
+    token = rig.client().post("/v1/sessions", json={"email": rig.email, "password": PASSWORD}).json()["token"]
+    body = b'--x\r\nContent-Disposition: form-data; name="data"' + part + b"\r\n\r\nno file\r\n--x--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=x", "Authorization": f"Bearer {token}"}
+    assert rig.client().post(address, content=body, headers=headers).status_code in {400, 404, 422}
+
+
+@pytest.mark.parametrize("address", ["/invitation", "/theme"])
+def test_a_null_character_in_a_form_is_refused(browser: Any, address: str) -> None:
+    token = csrf_token(SessionToken(browser.cookies["muniment_session"]))
+    answer = browser.post(address, data={"_csrf": token, "token": "a\0b", "back": "/", "password": "x"})
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00+23:59", "9999-12-31T23:59-23:59", "2027-02-30T00:00", "never"])
+def test_a_moment_beyond_every_calendar_is_refused(text: str) -> None:
+    with pytest.raises(actions.BadMoment):
+        actions._moment({"record_at": text}, "record_at", "The record date")
+
+
+@pytest.mark.parametrize("text", ["12345678901.123456789012345678", "9" * 40, "0.000000000000000001"])
+def test_a_price_typed_into_the_form_is_taken_to_the_last_digit(text: str) -> None:
+    dollars = PaymentToken(chain_id=31337, address=Address("0x" + "1" * 40), currency="USD", decimals=6, symbol="tUSD")
+    amount = actions._amount({"amount": text, "basis": "per_share"}, dollars)
+    assert isinstance(amount, PerShare)
+    assert format(amount.price.per_share, "f") == text

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from litestar import Response
-from litestar.exceptions import HTTPException, InternalServerException, ValidationException
+from litestar.exceptions import ClientException, HTTPException, InternalServerException, ValidationException
 
 from muniment.app.http.edge import request_id_of
 from muniment.app.http.request import MunimentRequest, is_page
@@ -200,6 +200,8 @@ def on_outage(request: MunimentRequest, error: Unreachable) -> Response[Any]:
 
 def on_bug(request: MunimentRequest, error: Exception) -> Response[Any]:
     """Answer a bug: nothing of its inside leaves, only the request id by which it is found in the log."""
+    if _is_upload_without_one_file(error):
+        return on_framework_error(request, ClientException("The form must hold one file and nothing else of that name."))
     LOG.error("bug", error=type(error).__name__, frames=_frames(error))
     problem = {
         "type": TYPE_PREFIX + "http.internal_error",
@@ -210,6 +212,14 @@ def on_bug(request: MunimentRequest, error: Exception) -> Response[Any]:
         "cure": f"Report it with the request id {request_id_of(request.scope)}.",
     }
     return answer(request, problem)
+
+
+def _is_upload_without_one_file(error: Exception) -> bool:
+    # Litestar 2.25 takes the form's first file with a bare `next`: a form without one ends in a StopIteration inside a coroutine.
+    cause = error.__cause__
+    return isinstance(cause, StopIteration) and any(
+        frame.name == "_extract_multipart" for frame in traceback.extract_tb(cause.__traceback__)
+    )
 
 
 def _seconds_until(instant: Any) -> int:

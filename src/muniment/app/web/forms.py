@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from litestar import Response
 from litestar.enums import MediaType
+from litestar.exceptions import ClientException
 
 from muniment.app.http.request import MunimentRequest
 from muniment.app.http.session import FORM_TOKEN_FIELD
@@ -32,6 +33,9 @@ async def form_values(request: MunimentRequest) -> dict[str, str]:
     values: dict[str, str] = {}
     for name, value in (await request.form()).multi_items():
         if isinstance(value, str) and name != FORM_TOKEN_FIELD and name not in values:
+            if "\0" in value:
+                # No field means one, and PostgreSQL keeps none in a text.
+                raise ClientException("The form holds a null character.")
             if len(value) > FIELD_CHARACTERS_MAX:
                 raise FieldTooLong(
                     field=name[:40], characters=len(value), characters_max=FIELD_CHARACTERS_MAX, place=Place(field=name[:40])

@@ -308,8 +308,9 @@ def _amount(values: Values, token: PaymentToken) -> DividendAmount:
     text = required(values, "amount", "The amount")
     if text_of(values, "basis") != "per_share":
         return Total(Money.parse(text, token.currency, field="amount"))
-    units = parse_decimal(text, decimals_max=PRICE_DECIMALS_MAX, unit="a price", field="amount")
-    return PerShare(Price(Decimal(units).scaleb(-PRICE_DECIMALS_MAX).normalize(), token.currency))
+    parse_decimal(text, decimals_max=PRICE_DECIMALS_MAX, unit="a price", field="amount")
+    # From the text, which is exact; arithmetic with a Decimal would round to 28 digits.
+    return PerShare(Price(Decimal(text), token.currency))
 
 
 def _payment_token(values: Values, *, unit: ServicingUnit) -> PaymentToken:
@@ -368,9 +369,9 @@ def _moment(values: Values, name: str, what: str) -> dt.datetime:
     text = required(values, name, what)
     try:
         moment = dt.datetime.fromisoformat(text)
-    except ValueError:
+        return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
         raise BadMoment(text=text, place=Place(field=name)) from None
-    return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
 
 
 def _wallet(values: Values, name: str, what: str, *, unit: ServicingUnit) -> Address:
