@@ -17,11 +17,14 @@ from muniment.access.commands import (
     SignIn,
     SignInRefused,
     accept_invitation,
+    change_roles,
     found_organisation,
     invite_member,
     list_audit,
+    remove_member,
     sign_in,
 )
+from muniment.access.errors import InvitationInvalid
 from muniment.access.model import Actor, Role
 from muniment.access.ports import Page
 from muniment.units.ids import TenantId
@@ -82,3 +85,35 @@ def test_the_log_does_not_tell_an_owner_whether_the_invited_person_has_an_accoun
     with rig.units.begin(stranger.tenant_id) as unit:
         entry = list_audit(stranger, Page(limit=1), unit=unit, action="access.invite_member")[0]
     assert str(known.user_id) not in str(entry.as_json())
+
+
+def taken(rig: Rig, owner: Actor, token: str) -> Actor | SignInRefused:
+    with rig.units.begin(owner.tenant_id) as unit:
+        return accept_invitation(AcceptInvitation(token, PASSWORD, source="192.0.2.1"), unit=unit)
+
+
+def test_a_removed_member_does_not_come_back_by_an_older_invitation(rig: Rig, owners: list[Actor]) -> None:
+    owner = owners[0]
+    spare = invited(rig, owner, "leaver@example.com")
+    member = a_member(rig, "leaver@example.com", Role.OWNER)
+    for_a_friend = invited(rig, member, "friend@example.com")
+    elsewhere = invited(rig, owners[1], "leaver@example.com")
+    with rig.units.begin(owner.tenant_id) as unit:
+        remove_member(owner, member.user_id, unit=unit)
+    for token in (spare, for_a_friend):
+        with pytest.raises(InvitationInvalid):
+            taken(rig, owner, token)
+    assert isinstance(taken(rig, owners[1], elsewhere), Actor)
+
+
+def test_a_member_who_is_given_fewer_roles_does_not_get_them_back_by_an_older_invitation(rig: Rig, owners: list[Actor]) -> None:
+    owner = owners[0]
+    member = a_member(rig, "demoted@example.com", Role.OWNER)
+    with rig.units.begin(owner.tenant_id) as unit:
+        spare = invite_member(owner, InviteMember("demoted@example.com", "Somebody", frozenset({Role.OWNER})), unit=unit)
+    for_a_friend = invited(rig, member, "friend-of-demoted@example.com")
+    with rig.units.begin(owner.tenant_id) as unit:
+        change_roles(owner, member.user_id, frozenset({Role.AUDITOR}), unit=unit)
+    for token in (spare, for_a_friend):
+        with pytest.raises(InvitationInvalid):
+            taken(rig, owner, token)

@@ -56,6 +56,7 @@ from muniment.access.model import (
 )
 from muniment.access.model.approvals import approve, execute, is_overdue, reject, request_approval
 from muniment.access.model.organisations import check_owner_remains
+from muniment.access.model.roles import PERMITTED
 from muniment.access.model.sign_in import (
     INVITATION_LIFETIME,
     NO_PASSWORD,
@@ -375,22 +376,28 @@ def change_roles(actor: Actor, user_id: UserId, roles: frozenset[Role], *, unit:
     memberships = unit.memberships.of_tenant(unit.tenant_id, lock=True)
     changed = replace(_of_user(memberships, user_id), roles=roles)
     check_owner_remains(memberships, changed=changed)
+    # An older invitation would give the roles back; those that the member made stand while the member may invite.
+    may_invite = not roles.isdisjoint(PERMITTED[Action.ACCESS_INVITE_MEMBER])
+    unit.invitations.withdraw(user_id, with_made=not may_invite, at=unit.clock.now())
     unit.memberships.put(changed)
     unit.audit.record(actor, Action.ACCESS_CHANGE_ROLES, f"user:{user_id}", {"roles": role_names(roles)})
     return changed
 
 
 def remove_member(actor: Actor, user_id: UserId, *, unit: AccessUnit) -> None:
-    """End a membership and the member's sessions here; the last owner cannot be removed."""
+    """End a membership, the member's sessions here and the invitations of and by the member; the last owner cannot be removed."""
     authorize(actor, Action.ACCESS_REMOVE_MEMBER, tenant_id=unit.tenant_id)
     at = unit.clock.now()
     memberships = unit.memberships.of_tenant(unit.tenant_id, lock=True)
     removed = replace(_of_user(memberships, user_id), removed_at=at)
     check_owner_remains(memberships, changed=removed)
+    # Before the membership, so that somebody who is just accepting one is removed after all.
+    withdrawn = unit.invitations.withdraw(user_id, with_made=True, at=at)
     unit.memberships.put(removed)
     sessions_ended = unit.sessions.revoke_all(user_id, at=at)
     unit.outbox.record(MemberRemoved(tenant_id=unit.tenant_id, user_id=user_id))
-    unit.audit.record(actor, Action.ACCESS_REMOVE_MEMBER, f"user:{user_id}", {"sessions_ended": sessions_ended})
+    facts = {"sessions_ended": sessions_ended, "invitations_withdrawn": withdrawn}
+    unit.audit.record(actor, Action.ACCESS_REMOVE_MEMBER, f"user:{user_id}", facts)
 
 
 def _invitation_name(secret: str) -> str:

@@ -105,6 +105,10 @@ class Invitations(Protocol):
         """Return the invitation with that token, locked until commit."""
         ...
 
+    def withdraw(self, user_id: UserId, *, with_made: bool, at: dt.datetime) -> int:
+        """End the user's open invitations, and with `with_made` those that the user made; return how many."""
+        ...
+
     def close(self, token_hash: bytes, *, at: dt.datetime) -> None:
         """Mark the invitation as accepted."""
         ...

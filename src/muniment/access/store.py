@@ -370,6 +370,13 @@ class PostgresInvitations:
             accepted_at=row.accepted_at,
         )
 
+    def withdraw(self, user_id: UserId, *, with_made: bool, at: dt.datetime) -> int:
+        """End the user's open invitations, and with `with_made` those that the user made; return how many."""
+        of_user = INVITATION.c.user_id == user_id
+        wanted = sa.or_(of_user, INVITATION.c.invited_by == user_id) if with_made else of_user
+        is_open = sa.and_(INVITATION.c.accepted_at.is_(None), INVITATION.c.expires_at > at)
+        return self._connection.execute(sa.update(INVITATION).where(wanted, is_open).values(expires_at=at)).rowcount
+
     def close(self, token_hash: bytes, *, at: dt.datetime) -> None:
         """Mark the invitation as accepted."""
         self._connection.execute(sa.update(INVITATION).where(INVITATION.c.token_hash == token_hash).values(accepted_at=at))
