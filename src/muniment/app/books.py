@@ -50,4 +50,4 @@ def wait_for(what: str, answer: Callable[[], AnswerT | None]) -> AnswerT:
 
 
 def _say(text: str) -> None:
-    Console(stderr=True).print(f"[dim]{escape(text)}[/dim]", highlight=False)
+    Console(stderr=True).print(f"[dim]{escape(text)}[/dim]", highlight=False, soft_wrap=True)

@@ -34,7 +34,7 @@ COMMANDS = {
     "organisation": ("muniment.app.organisation_command", "Found an issuer's organisation, invite members, give it test money."),
     "reconcile": ("muniment.app.reconcile_command", "Compare the books with the chain; exit 1 when they differ."),
     "rules": ("muniment.app.rules_command", "See and set who may hold a security, and how much."),
-    "shares": ("muniment.app.shares_command", "Issue shares, transfer them, recover those of a lost wallet."),
+    "shares": ("muniment.app.shares_command", "Issue shares, transfer and recover them, see who holds them."),
     "tokenise": ("muniment.app.tokenise_command", "Bring a company or a vehicle to the chain."),
     "verify": ("muniment.app.verify_command", "Rebuild a register, or recompute an asset's id, and say whether it is equal."),
 }

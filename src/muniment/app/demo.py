@@ -304,8 +304,10 @@ class Demonstration:
             assert isinstance(asked, Pending), "issuing is under four eyes"
             report = self._approve(desk, asked)
             step.say(f"{show_shares(report.shares, decimals=0)} shares to {len(report.accepted)} holders")
+            references = {investor.investor_id: reference for reference, investor in story.investors.items()}
             for refused in report.refused:
-                step.say(f"  refused for one: {refused.decision.reasons[0].code}: {refused.decision.reasons[0].sentence}")
+                reason = refused.decision.reasons[0]
+                step.say(f"  not to {references[refused.allotment.investor_id]}: {reason.code}: {reason.sentence}")
 
             def issued() -> bool:
                 with self._units.begin(desk.tenant_id) as unit:

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
+_NUMBER = re.compile(r"-[0-9]+$")
 _ID = re.compile(r"[0-9a-f-]{32,}|0x[0-9a-fA-F]{40,}|[0-9]+")
 
 
@@ -197,5 +198,5 @@ def console_report() -> ConsoleReport:
 
 def _purpose(purpose: str) -> str:
     """Return a purpose for people: without the ids in it, and with blanks for underscores."""
-    words = [part for part in purpose.split(":") if not _ID.fullmatch(part)]
-    return ": ".join(words).replace("_", " ").replace(".", ": ", 1)
+    words = [_NUMBER.sub("", part) for part in purpose.split(":") if not _ID.fullmatch(part)]
+    return ": ".join(words).replace("_", " ").replace(".", ": ", 1).replace(".", " ")

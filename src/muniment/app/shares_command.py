@@ -17,6 +17,7 @@ from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOpt
 from muniment.app.wiring import Unit, Units
 from muniment.parties import commands as parties
 from muniment.parties.model import Investor, Wallet, parse_address
+from muniment.register import commands as register
 from muniment.settlement import commands as settlement
 from muniment.settlement.model import Allotment, FailedInstruction, SettledInstruction, state_name
 from muniment.units.decisions import Refused
@@ -57,7 +58,7 @@ class NoSecurity(MunimentError):
 
 @APP.callback()
 def shares() -> None:
-    """Issue shares, transfer them, recover those of a lost wallet."""
+    """Issue shares, transfer and recover them, see who holds them."""
 
 
 @APP.command()
@@ -152,6 +153,52 @@ def transfer(
         typer.echo(f"{amount} shares moved in block {state.block_number}, transaction {state.transaction_hash}")
     if failed:
         raise typer.Exit(EXIT_REFUSED)
+
+
+@APP.command()
+def show(
+    security: SecurityArgument,
+    *,
+    member: AsOption,
+    organisation_name: OrganisationOption = "",
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show who holds a security, largest holder first, and where its token is."""
+    with open_units() as units:
+        actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
+        with units.begin(actor.tenant_id) as unit:
+            security_id = security_of(unit, security)
+            found = unit.securities.get(security_id)
+            table = register.view_cap_table(actor, security_id, unit=unit)
+            references = {line.investor_id: _reference(unit, line.investor_id) for line in table.lines if line.investor_id}
+    decimals = found.terms.decimals
+    token_address = getattr(found, "token_address", None)
+    if as_json:
+        holders = [
+            {
+                "reference": references.get(line.investor_id) if line.investor_id else None,
+                "shares": format_shares(line.shares, decimals=decimals),
+                "percentage": line.percentage,
+            }
+            for line in table.lines
+        ]
+        body = {
+            "security_id": str(security_id),
+            "symbol": found.terms.symbol,
+            "state": found.state,
+            "token_address": token_address,
+            "shares": format_shares(table.total_shares, decimals=decimals),
+            "holders": holders,
+        }
+        typer.echo(json.dumps(body))
+        return
+    total = show_shares(table.total_shares, decimals=decimals)
+    typer.echo(f"{found.terms.symbol}, {found.terms.name}: {total} shares, {counted(table.holder_count, 'holder')}")
+    typer.echo(f"token {token_address}" if token_address else "no token yet")
+    for line in table.lines:
+        reference = references[line.investor_id] if line.investor_id else "a wallet of nobody known"
+        typer.echo(f"  {reference:<12} {show_shares(line.shares, decimals=decimals):>15}  {line.percentage:>8} %")
 
 
 @APP.command()

@@ -37,7 +37,7 @@ class SymbolInSeveral(MunimentError):
 
     code = "app.symbol_in_several_organisations"
     message = "{count} organisations have a security “{name}”: {ids}."
-    cure = "Give one of the ids instead."
+    cure = "Give one of the ids instead, or name the issuer with --organisation."
 
 
 class NoSuchAsset(MunimentError):
@@ -65,11 +65,14 @@ def verify() -> None:
 def register(
     security: Annotated[str, typer.Argument(help="The security's id or symbol.")],
     *,
+    organisation: Annotated[
+        str, typer.Option(help="The issuer's name or id, where several have that symbol; of one name the newest.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Rebuild a register from block 0 and compare it with the stored one, byte for byte; exit 1 when they differ."""
     with open_units() as units:
-        tenant_id, security_id = find_security(units, security)
+        tenant_id, security_id = find_security(units, security, organisation=organisation)
         verification = register_process.rebuild(security_id, begin=units.of(tenant_id))
     _tell(
         msgspec.to_builtins(register_http.verification_body(verification)),
@@ -123,11 +126,13 @@ def distribution(
     )
 
 
-def find_security(units: Units, name: str) -> tuple[TenantId, SecurityId]:
-    """Return whose security that is and its id; `name` is an id or a symbol."""
+def find_security(units: Units, name: str, *, organisation: str = "") -> tuple[TenantId, SecurityId]:
+    """Return whose security that is and its id; `name` is an id or a symbol, `organisation` a name or an id."""
     found: list[tuple[TenantId, SecurityId]] = []
     for tenant_id in tenants(units):
         with units.begin(tenant_id) as unit:
+            if organisation and organisation not in {unit.organisations.get(tenant_id).name, str(tenant_id)}:
+                continue
             found += [
                 (tenant_id, security.terms.security_id)
                 for security in unit.securities.all()
@@ -135,6 +140,8 @@ def find_security(units: Units, name: str) -> tuple[TenantId, SecurityId]:
             ]
     if not found:
         raise NoSuchSecurity(name=name, place=Place(field="security"))
+    if organisation:
+        return found[-1]
     if len(found) > 1:
         raise SymbolInSeveral(name=name, count=len(found), ids=", ".join(str(security_id) for _, security_id in found))
     return found[0]
