@@ -7,6 +7,7 @@ import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -45,7 +46,7 @@ def pay_all(payday: Payday, dividend_ids: list[DividendId]) -> None:
     """Let a worker each run them side by side until all are done."""
     for _ in range(STEPS_MAX):
         with ThreadPoolExecutor(len(dividend_ids)) as pool:
-            outcomes = list(pool.map(lambda dividend_id: pay_dividend(dividend_id, begin=payday.scene.begin), dividend_ids))
+            outcomes = list(pool.map(partial(pay_dividend, begin=payday.scene.begin), dividend_ids))
         if all(isinstance(outcome, Done) for outcome in outcomes):
             return
         payday.scene.stage.step()

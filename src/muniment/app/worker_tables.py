@@ -17,6 +17,7 @@ from muniment.compliance import chain as compliance_chain
 from muniment.compliance import process as compliance_process
 from muniment.compliance.store import PostgresIdentityEvents
 from muniment.infra.evm.follower import BlockConsumer
+from muniment.infra.evm.sender import TransactionFinal
 from muniment.infra.jobs import Done, JobTable, ProcessOutcome, RunningJob
 from muniment.infra.outbox import EventHandlers, RecordedEvent
 from muniment.instruments import process as instruments_process
@@ -28,8 +29,10 @@ from muniment.register import process as register_process
 from muniment.register.store import PostgresProjection
 from muniment.servicing import process as servicing_process
 from muniment.servicing.commands import PAY_JOB
+from muniment.servicing.model import batch_of_purpose
 from muniment.settlement import process as settlement_process
 from muniment.settlement.commands import SETTLE_JOB
+from muniment.settlement.model import instruction_of_purpose
 from muniment.units.ids import Address, AssetRecordId, DividendId, InstructionId, InvestorId, SecurityId, TenantId
 
 EXPIRE_JOB = "parties.expire_verifications"
@@ -65,6 +68,7 @@ class WorkerTables:
             InvestorRejected: (self._end_investor,),
             InvestorExpired: (self._end_investor,),
             SecurityDeployed: (self._register_waiting,),
+            TransactionFinal: (self._look_again,),
         }
 
     def job_table(self) -> JobTable:
@@ -137,6 +141,18 @@ class WorkerTables:
     def _register_waiting(self, recorded: RecordedEvent) -> None:
         assert recorded.tenant_id is not None, "a security has its issuer"
         compliance_process.register_waiting(units=self._units.of(recorded.tenant_id))
+
+    def _look_again(self, recorded: RecordedEvent) -> None:
+        """See whether the chain has undone what was written as final; the first time nothing is written yet."""
+        event: TransactionFinal = recorded.event
+        if event.tenant_id is None:
+            return
+        units = self._units.of(event.tenant_id)
+        instruction_id, batch = instruction_of_purpose(event.purpose), batch_of_purpose(event.purpose)
+        if instruction_id is not None:
+            settlement_process.look_again(instruction_id, begin=units)
+        if batch is not None:
+            servicing_process.look_again(*batch, begin=units)
 
     def _units_of(self, job: RunningJob) -> Callable[[], AbstractContextManager[Unit]]:
         assert job.tenant_id is not None, f"{job.name} is an organisation's job"

@@ -291,7 +291,7 @@ class Batch:
     @property
     def purpose(self) -> str:
         """The name under which the sender knows the batch's transaction: the same batch is never signed twice."""
-        return f"{PURPOSE_PREFIX}{self.dividend_id}:{self.batch_id}"
+        return batch_purpose(self.dividend_id, self.batch_id)
 
     @property
     def token_units(self) -> int:
@@ -317,6 +317,22 @@ def dividend_of_purpose(purpose: str) -> DividendId | None:
     if not purpose.startswith(PURPOSE_PREFIX):
         return None
     return DividendId(UUID(purpose.removeprefix(PURPOSE_PREFIX).partition(":")[0]))
+
+
+def batch_purpose(dividend_id: DividendId, batch_id: BatchId) -> str:
+    """Return the name of the transaction that pays a batch."""
+    return f"{PURPOSE_PREFIX}{dividend_id}:{batch_id}"
+
+
+def batch_of_purpose(purpose: str) -> tuple[DividendId, BatchId] | None:
+    """Return the batch that a transaction was signed for, with its dividend; None for every other transaction."""
+    if not purpose.startswith(PURPOSE_PREFIX):
+        return None
+    dividend_id, _, name = purpose.removeprefix(PURPOSE_PREFIX).partition(":")
+    try:
+        return DividendId(UUID(dividend_id)), BatchId(UUID(name))
+    except ValueError:
+        return None  # a record mark or an allowance
 
 
 def run_number(dividend_id: DividendId) -> int:

@@ -21,7 +21,7 @@ from muniment.servicing.model import (
     Payment,
 )
 from muniment.settlement.ports import Call, SettlementUnit
-from muniment.units.ids import Address, BatchId, DividendId, PaymentId, SecurityId
+from muniment.units.ids import Address, BatchId, DividendId, PaymentId, SecurityId, TransactionHash
 from muniment.units.payment_tokens import PaymentToken
 
 
@@ -94,6 +94,14 @@ class Dividends(Protocol):
 
     def batch_state(self, batch_id: BatchId) -> BatchState:
         """Return how far a stored batch has come."""
+        ...
+
+    def paid_in(self, batch_id: BatchId) -> tuple[TransactionHash, int] | None:
+        """Return the transaction and block that paid a batch; None for one that is not paid."""
+        ...
+
+    def reopen_batch(self, batch_id: BatchId, transaction_hash: TransactionHash) -> None:
+        """Take back that a batch and its payments are paid: they are sent, no more."""
         ...
 
     def batches(self, dividend_id: DividendId) -> Sequence[Batch]:

@@ -22,7 +22,7 @@ from muniment.instruments.model.securities import ClosedSecurity, DeployedSecuri
 from muniment.register.commands import SecurityTokens, snapshot
 from muniment.register.errors import Behind, NotFinalYet
 from muniment.register.model import HolderSnapshot, Notice, add_up, recovery_paths, token_reference
-from muniment.servicing.commands import holders_of, holders_of_wallets
+from muniment.servicing.commands import PAY_JOB, holders_of, holders_of_wallets
 from muniment.servicing.errors import NotEntitledYet
 from muniment.servicing.events import DividendEntitled, DividendPaid
 from muniment.servicing.model import (
@@ -39,6 +39,7 @@ from muniment.servicing.model import (
     Payment,
     allowance_purpose,
     announcement,
+    batch_purpose,
     declaration_of,
     differences_of_payments,
     differences_of_split,
@@ -52,7 +53,7 @@ from muniment.servicing.model import (
 from muniment.servicing.ports import ServicingUnit
 from muniment.settlement.model import Difference
 from muniment.settlement.process import operator_of
-from muniment.units.ids import Address, DividendId, PaymentId
+from muniment.units.ids import Address, BatchId, DividendId, PaymentId
 from muniment.units.money import Money
 from muniment.units.shares import Shares
 
@@ -312,6 +313,25 @@ def _close_run(dividend_id: DividendId, *, begin: BeginServicing) -> ProcessOutc
             )
         )
         return Done()
+
+
+def look_again(dividend_id: DividendId, batch_id: BatchId, *, begin: BeginServicing) -> None:
+    """Have a batch closed anew whose transaction has ended otherwise than was written: the chain undid what was final.
+
+    To be asked at each `infra.transaction_final`; nothing happens the first time. Who is entitled stays as it was fixed.
+    """
+    with begin() as unit:
+        dividend = unit.dividends.lock(dividend_id)
+        transaction = unit.transactions.find(batch_purpose(dividend_id, batch_id))
+        paid_in = unit.dividends.paid_in(batch_id)
+        if transaction is None or not transaction.is_closed or paid_in is None:
+            return
+        if transaction.succeeded and paid_in == (transaction.hash, transaction.block_number):
+            return
+        unit.dividends.reopen_batch(batch_id, transaction.hash)
+        if isinstance(dividend, PaidDividend):
+            unit.dividends.reopen(dividend_id)
+        unit.jobs.defer(PAY_JOB, {"dividend_id": str(dividend_id)}, lock=f"servicing:{dividend_id}")
 
 
 def _sum(payments: Sequence[Payment], currency: str) -> Money:

@@ -313,6 +313,23 @@ class PostgresDividends:
         """Return how far a stored batch has come."""
         return BatchState(self._connection.execute(sa.select(BATCH.c.state).where(BATCH.c.batch_id == batch_id)).scalar_one())
 
+    def paid_in(self, batch_id: BatchId) -> tuple[TransactionHash, int] | None:
+        """Return the transaction and block that paid a batch; None for one that is not paid."""
+        query = sa.select(BATCH.c.transaction_hash, BATCH.c.block_number)
+        row = self._connection.execute(query.where(BATCH.c.batch_id == batch_id, BATCH.c.state == BatchState.PAID.value)).one_or_none()
+        return None if row is None else (TransactionHash(row.transaction_hash), row.block_number)
+
+    def reopen_batch(self, batch_id: BatchId, transaction_hash: TransactionHash) -> None:
+        """Take back that a batch and its payments are paid: they are sent, no more."""
+        self._connection.execute(
+            sa.update(BATCH)
+            .where(BATCH.c.batch_id == batch_id)
+            .values(state=BatchState.SUBMITTED.value, transaction_hash=transaction_hash, block_number=None)
+        )
+        self._connection.execute(
+            sa.update(PAYMENT).where(PAYMENT.c.batch_id == batch_id).values(state="sent", transaction_hash=None, block_number=None)
+        )
+
     def batches(self, dividend_id: DividendId) -> Sequence[Batch]:
         """Return every batch of a dividend with its payees, in the order of their making."""
         payees: dict[UUID, list[Payee]] = {}

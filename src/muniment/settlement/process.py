@@ -15,6 +15,7 @@ from muniment.instruments.model.securities import ClosedSecurity, DeployedSecuri
 from muniment.instruments.ports import InstrumentsUnit
 from muniment.register.model import ZERO_ADDRESS, Movement, TokenReference, token_reference
 from muniment.register.process import rebuild
+from muniment.settlement.commands import SETTLE_JOB
 from muniment.settlement.events import InstructionFailed, InstructionSettled
 from muniment.settlement.model import (
     ChainMove,
@@ -140,6 +141,31 @@ def _finish(state: SubmittedInstruction, *, unit: SettlementUnit) -> ProcessOutc
         )
     )
     return Done()
+
+
+def look_again(instruction_id: InstructionId, *, begin: BeginSettlement) -> None:
+    """Have an instruction settled anew whose transaction has ended otherwise than was written: the chain undid what was final.
+
+    To be asked at each `infra.transaction_final`; nothing happens the first time.
+    """
+    with begin() as unit:
+        state = unit.instructions.lock(instruction_id)
+        instruction = state.instruction
+        transaction = unit.transactions.find(instruction.purpose)
+        if transaction is None or not transaction.is_closed:
+            return
+        match state:
+            case SettledInstruction(_, transaction_hash, block_number, _):
+                stands = transaction.succeeded and (transaction_hash, block_number) == (transaction.hash, transaction.block_number)
+            case FailedInstruction():
+                stands = not transaction.succeeded
+            case RequestedInstruction() | SubmittedInstruction():
+                stands = True
+            case _:
+                assert_never(state)
+        if not stands:
+            unit.instructions.save(SubmittedInstruction(instruction, transaction.hash, unit.clock.now()))
+            unit.jobs.defer(SETTLE_JOB, {"instruction_id": str(instruction_id)}, lock=f"settlement:{instruction_id}")
 
 
 def operator_of(unit: SettlementUnit) -> Address:

@@ -160,7 +160,9 @@ class PostgresInstructions:
             case RequestedInstruction():
                 values = {}
             case SubmittedInstruction(_, transaction_hash, submitted_at):
-                values = {"transaction_hash": transaction_hash, "submitted_at": submitted_at}
+                # One that was settled or failed comes back here when the chain undid what was final.
+                undone = dict.fromkeys(("block_number", "settled_at", "reason_code", "reason_sentence", "failed_at"))
+                values = {"transaction_hash": transaction_hash, "submitted_at": submitted_at, **undone}
             case SettledInstruction(_, transaction_hash, block_number, settled_at):
                 values = {"transaction_hash": transaction_hash, "block_number": block_number, "settled_at": settled_at}
             case FailedInstruction(_, transaction_hash, reason_code, sentence, failed_at):
