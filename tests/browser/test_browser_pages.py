@@ -37,6 +37,8 @@ PAGES = {
     "issue": "/securities/{security_id}/issue",
     "transfer": "/securities/{security_id}/transfer",
     "declare": "/securities/{security_id}/dividends/declare",
+    "freeze": "/securities/{security_id}/freeze?wallet={from_wallet}",
+    "recover": "/investors/{investor_id}/recover",
     "instruction": "/instructions/{instruction_id}",
     "investors": "/investors",
     "investor": "/investors/{investor_id}",

@@ -162,6 +162,7 @@ class HolderRow:
     percent: str
     width: str
     frozen: str = ""
+    freeze_href: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every page's route, gathered under one name."""
 
-from muniment.app.web.pages import account, actions, control, developers, flows, investors, opening, securities, tokenise, transactions
+from muniment.app.web.pages import (
+    account,
+    actions,
+    control,
+    developers,
+    flows,
+    guarding,
+    investors,
+    opening,
+    securities,
+    tokenise,
+    transactions,
+)
 
 ROUTES = [
     *account.ROUTES,
@@ -10,6 +22,7 @@ ROUTES = [
     *opening.ROUTES,
     *flows.ROUTES,
     *actions.ROUTES,
+    *guarding.ROUTES,
     *investors.ROUTES,
     *transactions.ROUTES,
     *control.ROUTES,

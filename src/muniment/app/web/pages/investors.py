@@ -192,6 +192,7 @@ def _investor_page(
         told=None if refusal is None else reason_of_error(refusal),
         investor_href=f"/investors/{known_id}",
         may_verify=permits(actor, Action.PARTIES_VERIFY) and not view.investor.is_erased and view.investor.status in VERIFIABLE,
+        may_recover=permits(actor, Action.SETTLEMENT_RECOVER),
         may_review=permits(actor, Action.PARTIES_VERIFY) and view.investor.status == "in_review",
         crumbs=[("Investors", "/investors"), (name, "")],
         investor={

@@ -158,14 +158,16 @@ def show_register(request: MunimentRequest, actor: AsActor, begin: Begin, securi
             investors = unit.investors.many([line.investor_id for line in table.lines if line.investor_id is not None])
             countries = {investor_id: country_name(investor.country) for investor_id, investor in investors.items()}
             holders = holders_of(actor, [wallet.wallet for line in table.lines for wallet in line.wallets], unit=unit)
-            rows = [_holder_row(line, table, security, holders, countries) for line in table.lines]
+            rows = [_holder_row(actor, line, table, security, holders, countries) for line in table.lines]
             chart = ownership(rows, table, security)
     return page(
         request, "security_register.html", title=security.terms.name, security=head, crumbs=crumbs_of(security), holders=rows, chart=chart
     )
 
 
-def _holder_row(line: CapTableLine, table: CapTable, security: Security, holders: Holders, countries: dict[InvestorId, str]) -> HolderRow:
+def _holder_row(
+    actor: Actor, line: CapTableLine, table: CapTable, security: Security, holders: Holders, countries: dict[InvestorId, str]
+) -> HolderRow:
     first = line.wallets[0].wallet
     frozen = sum(wallet.frozen_shares for wallet in line.wallets)
     notice = "wallet frozen" if any(wallet.wallet_frozen for wallet in line.wallets) else ""
@@ -178,6 +180,7 @@ def _holder_row(line: CapTableLine, table: CapTable, security: Security, holders
         percent=percent(line.shares, table.total_shares),
         width=permille(line.shares, table.lines[0].shares),
         frozen=notice or (f"{shares_text(frozen, security)} frozen" if frozen else ""),
+        freeze_href=f"{tabs_path(security.terms.security_id, 'freeze')}?wallet={first}" if permits(actor, Action.COMPLIANCE_FREEZE) else "",
     )
 
 
