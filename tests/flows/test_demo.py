@@ -177,7 +177,8 @@ def test_each_says_it_in_words_too(prove: Prove) -> None:
     for command in (REGISTER, ASSET, DISTRIBUTION):
         code, printed = prove(command)
         assert (code, printed.startswith("equal: ")) == (0, True), printed
-    assert prove(RECONCILE) == (0, "2 organisations: the books agree with the chain.\n")
+    code, printed = prove(RECONCILE)
+    assert (code, "the books agree with the chain" in printed) == (0, True), printed
 
 
 OF_A_TOKEN = "deed_id = 0"
@@ -235,7 +236,7 @@ CHANGES = (
     (Change("infra.chain_transaction", "nonce = nonce + 1000", OF_THE_PLATFORM), (RECONCILE,)),
     (Change("infra.chain_transaction", f"hash = {HASH}", OF_AN_ISSUER), (RECONCILE,)),
     (Change("infra.chain_transaction", "succeeded = NOT succeeded", OF_AN_ISSUER), (RECONCILE,)),
-    (Change("infra.chain_transaction", None, OF_AN_ISSUER), (RECONCILE,)),
+    (Change("infra.chain_transaction", None, f"{OF_AN_ISSUER} AND nonce = 1"), (RECONCILE,)),
     (Change("infra.sender", "next_nonce = next_nonce + 1", OF_AN_ISSUER), (RECONCILE,)),
     (Change("infra.sender", "next_nonce = next_nonce + 1", OF_THE_PLATFORM), (RECONCILE,)),
 )
@@ -247,7 +248,7 @@ def test_one_row_changed_by_hand_makes_the_proof_fail(change: Change, commands: 
         for command in commands:
             code, printed = prove(command)
             assert code == 1, f"{command} ended with {code}: {printed}"
-            assert "DIFFERENT" in printed or "differences" in printed
+            assert "DIFFERENT" in printed or "difference" in printed
     for command in commands:
         code, printed = prove(command)
         assert code == 0, f"{command} after the row was put back: {printed}"
