@@ -267,14 +267,16 @@ def _named(unit: Unit, texts: list[str], *, decimals: int) -> tuple[Allotment, .
 
 
 def _each(unit: Unit, amount: int) -> tuple[Allotment, ...]:
-    allotments: list[Allotment] = []
+    investors: list[Investor] = []
     cursor: str | None = None
     while True:
         page = unit.investors.page(Page(limit=PAGE_ROWS, cursor=cursor), status="verified")
-        allotments += [Allotment(amount, investor_id=investor.investor_id) for investor in page]
+        investors += page
         if len(page) < PAGE_ROWS:
-            return tuple(reversed(allotments))
+            break
         cursor = str(page[-1].investor_id)
+    # By reference, so that what is told about it can be found again in the file that was imported.
+    return tuple(Allotment(amount, investor_id=each.investor_id) for each in sorted(investors, key=lambda each: each.external_reference))
 
 
 def investor_of(unit: Unit, reference: str) -> Investor:
