@@ -405,7 +405,11 @@ class Demonstration:
             assert dividend is not None, "it was waited for"
             entitled = dividend.entitled
             step.say(f"holders fixed at block {entitled.block_number}; pot {entitled.pot} for {len(entitled.entitlements)} holders")
-            step.say(f"paid {dividend.paid}, held back {dividend.held}, residue {entitled.residue}", paid=dividend.paid.as_json())
+            step.say(
+                f"paid {dividend.paid}, held back {dividend.held}, residue {entitled.residue}",
+                paid=dividend.paid.as_json(),
+                dividend_id=str(declared.dividend_id),
+            )
             return declared.dividend_id
 
     def _show_cap_table(self, desk: Desk, motors: Desk, security_id: SecurityId, story: Story) -> None:
