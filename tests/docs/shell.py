@@ -19,7 +19,7 @@ from muniment.infra.localchain.anvil import free_port
 from tests.flows.stand import BLOCK_SECONDS, anvil
 
 REPOSITORY = Path(__file__).parents[2]
-COMMAND_SECONDS_MAX = 180.0
+COMMAND_SECONDS_MAX = 150.0
 STOP_SECONDS_MAX = 60.0
 LOOK_SECONDS = 0.05
 CLONE = "muniment"
@@ -86,6 +86,9 @@ class Terminal:
             self._second.send_signal(signal.SIGINT)
             self._second.wait(STOP_SECONDS_MAX)
         os.close(self._keyboard)
+        if error is not None:
+            # It may still be in the middle of a command.
+            self._shell.kill()
         self._shell.wait(STOP_SECONDS_MAX)
         assert self._shell.stdout is not None
         self._shell.stdout.close()

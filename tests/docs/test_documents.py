@@ -7,7 +7,9 @@ README and first steps go on in one home, which the how-to pages then take over 
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,6 +158,14 @@ def test_every_command_is_in_a_block_that_is_run() -> None:
                 assert not line.startswith(("$ ", "muniment ", ".venv/bin/", "curl ")), f"{path}:{number}: {line}"
 
 
+def test_every_command_is_whole() -> None:
+    """Half a command would leave the shell waiting for the rest."""
+    for page in pages():
+        for typed in typed_on(page):
+            done = subprocess.run(["bash", "-n", "-c", typed.command], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, f"{page}:{typed.line}: {typed.command}: {done.stderr}"
+
+
 def test_what_is_not_run_is_still_on_a_page() -> None:
     typed = {each.command for page in pages() for each in typed_on(page)}
     assert set(NOT_RUN) <= typed
@@ -167,8 +177,6 @@ def test_the_tools_of_the_pages_are_there() -> None:
 
 
 def test_the_labels_that_a_page_sets_in_bold_are_on_the_pages_of_the_program() -> None:
-    import re
-
     sources = "".join(
         path.read_text(encoding="utf-8")
         for path in (REPOSITORY / "src/muniment/app/web").rglob("*")

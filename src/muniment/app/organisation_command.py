@@ -20,6 +20,7 @@ from muniment.app.reconciliation import tenants
 from muniment.app.signed_in import COMMAND_LINE, AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
 from muniment.infra.configuration import read_secret_file
 from muniment.infra.evm.sender import ChainTransaction
+from muniment.parties.model import parse_country
 from muniment.settlement import commands as settlement
 from muniment.units.errors import MunimentError, Place
 from muniment.units.ids import TenantId, new_id
@@ -53,12 +54,13 @@ def found(
     as_json: JsonOption = False,
 ) -> None:
     """Found an organisation with its first owner; the password is asked for."""
+    established_in = parse_country(country, field="country")
     password = password_from(password_file, confirm=True)
     with open_units(components=("database", "chain")) as units:
         tenant_id = TenantId(new_id(units.backend.clock.now()))
-        request = access.FoundOrganisation(name, country, owner, owner_name, password)
+        request = access.FoundOrganisation(name, established_in, owner, owner_name, password)
         if one_person:
-            request = access.FoundOrganisation(name, country, owner, owner_name, password, four_eyes=frozenset())
+            request = access.FoundOrganisation(name, established_in, owner, owner_name, password, four_eyes=frozenset())
         with units.begin(tenant_id) as unit:
             access.found_organisation(request, unit=unit)
     if as_json:
