@@ -456,7 +456,7 @@ def test_a_kill_in_the_middle_of_a_recovery_only_delays_it(rig: Rig) -> None:
         time.sleep(wait_seconds)
         for found in children_named_anvil(rig):
             found.send(signal.SIGKILL)
-    until(lambda: rig.head() >= journal[-1].number)
+    until(lambda: rig.head() >= journal[-1].number, seconds=120)
     assert rig.hash_at(journal[-1].number) == journal[-1].hash
 
 
