@@ -31,7 +31,7 @@ uv_settings = index="$${PIP_INDEX_URL:-$$($(PYTHON) -m pip config get global.ind
 help: ## Show the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do printf '  make %-10s %s\n' "$$target" "$$what"; done
 
-.PHONY: demo run test test-docs test-long check bench install lock clean
+.PHONY: demo run test test-long check bench install lock clean
 demo: install ## Tokenise, onboard, issue, transfer and pay a dividend on a real chain.
 	@$(MUNIMENT) demo
 
@@ -39,10 +39,7 @@ run: install ## Start database, chain, worker and web in the foreground; Ctrl-C 
 	@$(MUNIMENT) up
 
 test: install ## Run the tests, without those marked long.
-	@$(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m "not long" --ignore tests/docs/test_documents.py tests
-
-test-docs: install ## Run every command of the documentation, page by page.
-	@$(VENV)/bin/python -m pytest tests/docs/test_documents.py
+	@$(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m "not long" tests
 
 test-long: install ## Run the soaks and the other tests that take minutes each.
 	@$(VENV)/bin/python -m pytest -m long tests

@@ -154,6 +154,8 @@ def test_nothing_else_is_done_than_what_was_shown(world: World, visit: Callable[
 def test_signing_in_and_transferring_by_keyboard_alone(world: World, visit: Callable[..., Visit]) -> None:
     window = visit()
     page = window.go("/sign-in")
+    # The page takes the focus there by itself, a moment after it has loaded.
+    expect(page.get_by_label("E-mail")).to_be_focused()
     page.keyboard.type(world.owner.email)
     page.keyboard.press("Tab")
     page.keyboard.type(world.owner.password)

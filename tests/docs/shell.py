@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import select
@@ -26,6 +27,8 @@ CLONE = "muniment"
 SECOND_WINDOW = "muniment up"
 PORT = "8470"
 """The port of the pages on paper; a run takes a free one."""
+CHAIN_ADDRESS = "http://127.0.0.1:8545"
+"""Where the local chain answers on paper; in a run wherever it came up."""
 
 
 def settle_in(home: Path) -> None:
@@ -46,6 +49,7 @@ class Terminal:
         self._port = str(free_port())
         self._replaced = {PORT: self._port, **(replaced or {})}
         self._clone = home / CLONE
+        self._state = home / ".muniment" / "run" / "state.json"
         inherited = {
             name: text
             for name, text in os.environ.items()
@@ -97,6 +101,8 @@ class Terminal:
         """Run a command to its end; return its exit code and what it printed."""
         for on_paper, here in self._replaced.items():
             command = command.replace(on_paper, here)
+        if CHAIN_ADDRESS in command:
+            command = command.replace(CHAIN_ADDRESS, json.loads(self._state.read_bytes())["chain_rpc_url"])
         if command.strip() == SECOND_WINDOW:
             return self._open_second_window()
         return self._run(command)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`muniment rules`: what is set is what the chain enforces, and what is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.app.command_line import CommandLine
+
+pytestmark = [pytest.mark.slow]
+
+AS_FILLED = ("--block", "KP", "--maximum-balance", "50000")
+
+
+@pytest.fixture
+def own_rules(command_line: CommandLine) -> Iterator[CommandLine]:
+    """The command line, with the rules put back afterwards that other tests count on."""
+    yield command_line
+    assert command_line.owner("rules", "set", command_line.symbol, *AS_FILLED, "--citation", "Articles, section 4").code == 0
+
+
+def test_rules_are_replaced_whole_and_the_chain_has_them_when_the_command_returns(own_rules: CommandLine) -> None:
+    limits = ("--allow", "CH", "--allow", "DE", "--maximum-balance", "70000", "--supply-cap", "1000000", "--holder-cap", "99")
+    ended = own_rules.owner("rules", "set", own_rules.symbol, *limits, "--citation", "Articles, section 9", "--json")
+    assert ended.code == 0
+    assert ended.told["applied_at"] is not None
+    assert {rule["kind"]: rule.get("shares", rule.get("holders", rule.get("countries"))) for rule in ended.told["rules"]} == {
+        "country_allowed": ["CH", "DE"],
+        "maximum_balance": "70000",
+        "supply_cap": "1000000",
+        "holder_cap": 99,
+    }
+    assert {rule["citation"] for rule in ended.told["rules"]} == {"Articles, section 9"}
+    shown = own_rules.agent("rules", "show", own_rules.symbol, "--json")
+    assert shown.told == ended.told
+    sentences = own_rules.agent("rules", "show", own_rules.symbol).out
+    for sentence in ("only investors of CH, DE may receive", "at most 70,000 shares", "at most 1,000,000 shares", "at most 99 investors"):
+        assert sentence in sentences
+
+
+def test_no_rules_at_all_is_said_in_words(own_rules: CommandLine) -> None:
+    assert "every verified investor may hold it" in own_rules.owner("rules", "set", own_rules.symbol).out
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--allow", "CH", "--block", "DE"),
+        ("--block", "Atlantis"),
+        ("--maximum-balance", "0"),
+        ("--maximum-balance", "1.5"),
+        ("--holder-cap", "-1"),
+    ],
+)
+def test_rules_that_contradict_or_fit_no_contract_are_refused_and_the_old_ones_stay(
+    options: tuple[str, ...], command_line: CommandLine
+) -> None:
+    before = command_line.owner("rules", "show", command_line.symbol, "--json").told
+    ended = command_line.owner("rules", "set", command_line.symbol, *options, "--json")
+    assert ended.code == 2
+    assert ended.refusal["place"]
+    assert command_line.owner("rules", "show", command_line.symbol, "--json").told == before
+
+
+def test_a_security_that_does_not_exist_is_refused(command_line: CommandLine) -> None:
+    ended = command_line.owner("rules", "show", "NOSUCH", "--json")
+    assert (ended.code, ended.refusal["code"]) == (2, "app.no_such_security_here")

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`muniment shares` and `muniment approvals`: asked for by one person, approved by another; transfers, refusals, recovery."""
+
+from __future__ import annotations
+
+import pytest
+
+from muniment.access.model import Action
+from tests.app.command_line import CommandLine
+
+pytestmark = [pytest.mark.slow]
+
+
+def ask(command_line: CommandLine, *allotments: str) -> str:
+    ended = command_line.agent("shares", "issue", command_line.symbol, *allotments, "--json")
+    assert ended.code == 0, ended
+    assert ended.told["state"] == "requested"
+    return str(ended.told["approval_id"])
+
+
+def held(command_line: CommandLine, reference: str) -> int:
+    holders = command_line.agent("shares", "show", command_line.symbol, "--json").told["holders"]
+    return sum(int(holder["shares"]) for holder in holders if holder["reference"] == reference)
+
+
+def test_an_issue_waits_for_the_second_person_and_is_then_on_the_chain(command_line: CommandLine) -> None:
+    before = held(command_line, "K-000")
+    approval = ask(command_line, "K-000=10")
+    assert held(command_line, "K-000") == before
+    waiting = command_line.owner("approvals", "list", "--json").told
+    assert [row["action"] for row in waiting if row["approval_id"] == approval] == ["settlement.issue"]
+    approved = command_line.owner("approvals", "approve", approval, "--json")
+    assert approved.code == 0
+    assert approved.told["failures"] == []
+    assert len(approved.told["instruction_ids"]) == 1
+    assert held(command_line, "K-000") == before + 10
+    decided = command_line.owner("approvals", "list", "--all", "--json").told
+    assert [row["state"] for row in decided if row["approval_id"] == approval] == ["executed"]
+
+
+def test_people_are_told_what_the_second_person_does(command_line: CommandLine) -> None:
+    ended = command_line.agent("shares", "issue", command_line.symbol, "K-001=5")
+    approval = ended.out.splitlines()[0].rpartition(" ")[2]
+    assert f"muniment approvals approve {approval}" in ended.out
+    assert approval in command_line.owner("approvals", "list").out
+    assert command_line.owner("approvals", "approve", approval).out.startswith("approved and done in block ")
+
+
+def test_nobody_approves_what_they_asked_for(command_line: CommandLine) -> None:
+    approval = ask(command_line, "K-001=6")
+    ended = command_line.agent("approvals", "approve", approval, "--json")
+    assert (ended.code, ended.refusal["code"]) == (2, "access.own_approval")
+
+
+def test_a_rejected_request_is_closed_with_its_reason(command_line: CommandLine) -> None:
+    approval = ask(command_line, "K-001=7")
+    rejected = command_line.owner("approvals", "reject", approval, "--reason", "the number is wrong", "--json")
+    assert rejected.told == {"approval_id": approval, "state": "rejected", "reason": "the number is wrong"}
+    late = command_line.owner("approvals", "approve", approval, "--json")
+    assert (late.code, late.refusal["code"]) == (2, "access.approval_closed")
+
+
+def test_an_approval_that_does_not_exist_is_refused(command_line: CommandLine) -> None:
+    ended = command_line.owner("approvals", "approve", "00000000-0000-4000-8000-000000000000", "--json")
+    assert (ended.code, ended.refusal["code"]) == (2, "access.not_found")
+    ended = command_line.owner("approvals", "approve", "4711", "--json")
+    assert (ended.code, ended.refusal["code"]) == (2, "units.not_an_id")
+
+
+def test_without_four_eyes_an_issue_is_done_at_once_and_the_valid_rest_is_not_lost(command_line: CommandLine) -> None:
+    before = held(command_line, "K-002")
+    with command_line.without_four_eyes(Action.SETTLEMENT_ISSUE):
+        ended = command_line.agent("shares", "issue", command_line.symbol, "K-002=25", "K-003=60000", "--json")
+    assert ended.code == 0
+    assert (ended.told["shares"], ended.told["accepted"], ended.told["failures"]) == ("25", 1, [])
+    (refused,) = ended.told["refused"]
+    assert refused["reference"] == "K-003"
+    assert refused["reasons"][0]["code"] == "compliance.maximum_balance"
+    assert held(command_line, "K-002") == before + 25
+
+
+def test_an_issue_tells_people_whom_it_left_out(command_line: CommandLine) -> None:
+    with command_line.without_four_eyes(Action.SETTLEMENT_ISSUE):
+        ended = command_line.agent("shares", "issue", command_line.symbol, "K-002=1", "K-003=60000")
+    first, second = ended.out.splitlines()
+    assert first.startswith("1 shares issued to 1 holder in block ")
+    assert second.startswith("  not to K-003: compliance.maximum_balance: ")
+
+
+def test_each_gives_every_verified_investor_the_same(command_line: CommandLine) -> None:
+    ended = command_line.agent("shares", "issue", command_line.symbol, "--each", "3", "--json")
+    approval = ended.told["approval_id"]
+    (request,) = [row["request"] for row in command_line.owner("approvals", "list", "--json").told if row["approval_id"] == approval]
+    assert {str(investor_id) for investor_id in command_line.filling.holders.values()} <= {
+        each["investor_id"] for each in request["allotments"]
+    }
+    assert {each["shares"] for each in request["allotments"]} == {"3"}
+    command_line.owner("approvals", "reject", approval, "--reason", "only a test")
+
+
+@pytest.mark.parametrize(
+    ("allotments", "code"),
+    [
+        (["K-000"], "app.not_an_allotment"),
+        (["K-999=1"], "app.no_such_investor"),
+        (["K-000=1.5"], "money.too_precise"),
+        (["K-000=many"], "money.not_an_amount"),
+        (["K-000=0"], "shares."),
+        ([], "settlement.nothing_to_issue"),
+        (["K-003=60000"], "settlement.nothing_to_issue"),
+    ],
+)
+def test_a_bad_allotment_is_refused_and_nothing_is_asked_for(allotments: list[str], code: str, command_line: CommandLine) -> None:
+    before = command_line.owner("approvals", "list", "--json").told
+    ended = command_line.agent("shares", "issue", command_line.symbol, *allotments, "--json")
+    assert ended.code == 2
+    assert ended.refusal["code"].startswith(code), ended.refusal
+    assert command_line.owner("approvals", "list", "--json").told == before
+
+
+def test_a_transfer_moves_shares_between_holders(command_line: CommandLine) -> None:
+    giving, receiving = held(command_line, "K-004"), held(command_line, "K-005")
+    ended = command_line.agent("shares", "transfer", command_line.symbol, "K-004", "K-005", "12", "--json")
+    assert ended.code == 0
+    assert ended.told["state"] == "settled"
+    assert ended.told["transaction"].startswith("0x")
+    assert (held(command_line, "K-004"), held(command_line, "K-005")) == (giving - 12, receiving + 12)
+    assert command_line.agent("shares", "transfer", command_line.symbol, "K-005", "K-004", "12").out.startswith("12 shares moved in block ")
+
+
+def test_a_transfer_against_a_rule_is_refused_with_every_reason_and_moves_nothing(command_line: CommandLine) -> None:
+    before = held(command_line, "K-004")
+    # More than K-004 has, and more than K-005 may hold.
+    ended = command_line.agent("shares", "transfer", command_line.symbol, "K-004", "K-005", "60000", "--json")
+    assert ended.code == 2
+    assert ended.told["allowed"] is False
+    codes = {reason["code"] for reason in ended.told["reasons"]}
+    assert "compliance.maximum_balance" in codes
+    assert len(codes) > 1
+    told = command_line.agent("shares", "transfer", command_line.symbol, "K-004", "K-005", "60000")
+    assert told.code == 2
+    assert told.out == ""
+    assert "Articles, section 4" in told.err
+    assert " → " in told.err
+    assert held(command_line, "K-004") == before
+
+
+@pytest.mark.parametrize(
+    ("security", "sender", "receiver", "amount", "code"),
+    [
+        ("NOSUCH", "K-004", "K-005", "1", "app.no_such_security_here"),
+        (None, "K-999", "K-005", "1", "app.no_such_investor"),
+        (None, "K-004", "K-999", "1", "app.no_such_investor"),
+        (None, "K-004", "K-004", "1", "settlement.same_wallet"),
+        (None, "K-004", "K-005", "0.5", "money.too_precise"),
+    ],
+)
+def test_a_transfer_that_names_something_wrong_is_refused(
+    security: str | None, sender: str, receiver: str, amount: str, code: str, command_line: CommandLine
+) -> None:
+    ended = command_line.agent("shares", "transfer", security or command_line.symbol, sender, receiver, amount, "--json")
+    assert ended.code == 2
+    assert ended.refusal["code"].startswith(code), ended.refusal
+
+
+def test_what_a_lost_wallet_held_is_in_another_wallet_of_the_investor(command_line: CommandLine) -> None:
+    before = held(command_line, "K-006")
+    with command_line.without_four_eyes(Action.SETTLEMENT_RECOVER):
+        ended = command_line.agent("shares", "recover", "K-006", "--json")
+    assert ended.code == 0
+    assert [row["state"] for row in ended.told["instructions"]] == ["settled"]
+    assert ended.told["lost"] != ended.told["new"]
+    assert held(command_line, "K-006") == before
+    # From then on the investor gives from the new wallet.
+    assert command_line.agent("shares", "transfer", command_line.symbol, "K-006", "K-005", "1", "--json").told["state"] == "settled"
+
+
+def test_a_recovery_waits_for_the_second_person_and_names_bad_wallets(command_line: CommandLine) -> None:
+    pending = command_line.agent("shares", "recover", "K-007", "--json")
+    assert (pending.code, pending.told["state"]) == (0, "requested")
+    command_line.owner("approvals", "reject", pending.told["approval_id"], "--reason", "only a test")
+    ended = command_line.agent("shares", "recover", "K-007", "--lost", "0x1234", "--json")
+    assert (ended.code, ended.refusal["code"]) == (2, "parties.not_an_address")
+    assert ended.refusal["place"]["field"] == "lost"
+    somebody = next(iter(command_line.filling.holders))
+    ended = command_line.agent("shares", "recover", "K-007", "--new", somebody, "--json")
+    assert ended.code == 2
+    assert ended.refusal["code"].startswith("parties.")
+
+
+def test_the_holders_are_shown_to_people_largest_first(command_line: CommandLine) -> None:
+    lines = command_line.owner("shares", "show", command_line.symbol).out.splitlines()
+    assert "shares, 12 holders" in lines[0]
+    assert lines[1] == f"token {command_line.filling.token_address}"
+    shares = [int(line.split()[1].replace(",", "")) for line in lines[2:]]
+    assert shares == sorted(shares, reverse=True)
