@@ -16,7 +16,7 @@ UV := PYTHONPATH=$(ROOT)/.uv-bootstrap $(ROOT)/.uv-bootstrap/bin/uv
 VENV := $(ROOT)/.venv
 STAMPS := $(VENV)/stamps
 MUNIMENT := $(VENV)/bin/muniment
-TEST_PROCESSES ?= 2
+TEST_PROCESSES ?= 3
 
 CONTRACT_SOURCES := $(shell find contracts -type f 2>/dev/null) src/muniment/infra/evm/compile.py
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)

@@ -182,6 +182,7 @@ def test_each_says_it_in_words_too(prove: Prove) -> None:
 
 
 OF_A_TOKEN = "deed_id = 0"
+OF_A_DEED = "deed_id > 0"
 OF_AN_ISSUER = "tenant_id IS NOT NULL"
 OF_THE_PLATFORM = "tenant_id IS NULL"
 IN_THE_MIDDLE = "sequence = 2"
@@ -202,6 +203,11 @@ CHANGES = (
     (Change("register.holding", "shares = shares + 1", OF_A_TOKEN), (REGISTER, RECONCILE)),
     (Change("register.holding", "wallet_frozen = NOT wallet_frozen", OF_A_TOKEN), (REGISTER, RECONCILE)),
     (Change("register.holding", None, OF_A_TOKEN), (REGISTER, RECONCILE)),
+    (Change("register.movement", f"to_wallet = {WALLET}", OF_A_DEED), (RECONCILE,)),
+    (Change("register.movement", None, OF_A_DEED), (RECONCILE,)),
+    (Change("register.holding", f"wallet = {WALLET}", OF_A_DEED), (RECONCILE,)),
+    (Change("register.holding", "deed_id = deed_id + 1", OF_A_DEED), (RECONCILE,)),
+    (Change("register.holding", None, OF_A_DEED), (RECONCILE,)),
     # The asset's record and what it commits to
     (Change("instruments.asset_record", f"canonical_json = {FLIPPED.format('canonical_json')}", A_VEHICLE), (ASSET,)),
     (Change("instruments.personal_value", f"commitment = {HASH}"), (ASSET,)),

@@ -164,9 +164,9 @@ def damage(body: dict[str, Any], data: st.DataObject) -> None:
         case "remove" if names:
             del holder[data.draw(st.sampled_from(names))]
         case "replace" if names:
-            holder[data.draw(st.sampled_from(names))] = data.draw(JUNK)
+            holder[data.draw(st.sampled_from(names))] = copy.deepcopy(data.draw(JUNK))
         case _:
-            holder["not_in_the_format"] = data.draw(JUNK)
+            holder["not_in_the_format"] = copy.deepcopy(data.draw(JUNK))
 
 
 @pytest.mark.parametrize("folder", PACKAGES)

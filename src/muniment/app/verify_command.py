@@ -75,7 +75,7 @@ def register(
         tenant_id, security_id = find_security(units, security, organisation=organisation)
         verification = register_process.rebuild(security_id, begin=units.of(tenant_id))
     _tell(
-        msgspec.to_builtins(register_http.verification_body(verification)),
+        msgspec.to_builtins(register_http.verification_body(security_id, verification)),
         equal=verification.equal,
         line=f"the register of {security} at block {verification.block_number}: {verification.rows} rows, digest {verification.digest}",
         as_json=as_json,

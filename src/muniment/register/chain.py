@@ -131,12 +131,12 @@ class EvmRegisterChain:
         """
         logs = self._evm.logs([token.address], from_block=token.deployed_block, to_block=to_block)
         occurred_at = self._times({log.block_number for log in logs})
-        return [event for event in decode_history(logs, occurred_at) if event.deed_id == token.deed_id]
+        return [event for event in decode_history(logs, occurred_at) if token.deed_id in {None, event.deed_id}]
 
     def balances(self, token: TokenReference, wallets: Sequence[Address], *, block_number: int) -> Mapping[Address, int]:
-        """Return `balanceOf` (or the deed's owner as 1) for each wallet after a block."""
-        if token.deed_id != FUNGIBLE:
-            owner = self._deed_owner(token, block_number)
+        """Return `balanceOf` (of one deed: its owner's 1) for each wallet after a block."""
+        if token.deed_id:
+            owner = self._deed_owner(token.address, token.deed_id, block_number)
             return {wallet: int(wallet == owner) for wallet in wallets}
         answers = self._evm.call_many(
             [(token.address, BALANCE_OF + address_bytes(wallet).rjust(32, b"\0")) for wallet in wallets], block=block_number
@@ -144,13 +144,13 @@ class EvmRegisterChain:
         return {wallet: int.from_bytes(answer, "big") for wallet, answer in zip(wallets, answers, strict=True)}
 
     def supply(self, token: TokenReference, *, block_number: int) -> int:
-        """Return `totalSupply` (1 for a deed that exists) after a block."""
-        if token.deed_id != FUNGIBLE:
-            return int(self._deed_owner(token, block_number) != ZERO_ADDRESS)
+        """Return `totalSupply` (of one deed: 1 while it exists) after a block."""
+        if token.deed_id:
+            return int(self._deed_owner(token.address, token.deed_id, block_number) != ZERO_ADDRESS)
         return int.from_bytes(self._evm.call(token.address, TOTAL_SUPPLY, block=block_number), "big")
 
-    def _deed_owner(self, token: TokenReference, block_number: int) -> Address:
-        return to_address(self._evm.call(token.address, OWNER_OF + token.deed_id.to_bytes(32, "big"), block=block_number))
+    def _deed_owner(self, deeds: Address, deed_id: int, block_number: int) -> Address:
+        return to_address(self._evm.call(deeds, OWNER_OF + deed_id.to_bytes(32, "big"), block=block_number))
 
     def _times(self, numbers: Iterable[int]) -> dict[int, dt.datetime]:
         ordered = sorted(numbers)

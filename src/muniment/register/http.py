@@ -151,7 +151,7 @@ def get_movements(
 def post_verify_register(actor: AsActor, security_id: Id, begin: Begin) -> RegisterVerificationBody:
     """Rebuild the register from the chain's logs and compare it with the stored one, byte for byte, and with balanceOf."""
     authorize(actor, Action.REGISTER_REBUILD, tenant_id=actor.tenant_id)
-    return verification_body(process.rebuild(_id(security_id), begin=lambda: begin(actor.tenant_id)))
+    return verification_body(_id(security_id), process.rebuild(_id(security_id), begin=lambda: begin(actor.tenant_id)))
 
 
 ROUTES: Sequence[HTTPRouteHandler] = [get_register, get_movements, post_verify_register]
@@ -185,10 +185,10 @@ def cap_table_body(table: CapTable, *, decimals: int) -> RegisterBody:
     )
 
 
-def verification_body(verification: RegisterVerification) -> RegisterVerificationBody:
+def verification_body(security_id: SecurityId, verification: RegisterVerification) -> RegisterVerificationBody:
     """Return a verification as the wire shows it."""
     return RegisterVerificationBody(
-        security_id=str(verification.security_id),
+        security_id=str(security_id),
         equal=verification.equal,
         block_number=verification.block_number,
         block_hash="0x" + verification.block_hash,

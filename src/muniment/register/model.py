@@ -35,10 +35,10 @@ FUNGIBLE = 0
 
 @dataclass(frozen=True, slots=True)
 class TokenReference:
-    """What on the chain is the security: a token contract, or one deed of a title-deed contract."""
+    """What on the chain has a register: a token contract, one deed of a contract of deeds, or (`deed_id` None) all of its deeds."""
 
     address: Address
-    deed_id: int = FUNGIBLE
+    deed_id: int | None = FUNGIBLE
     deployed_block: int = 0
 
 
@@ -429,7 +429,7 @@ class RegisterDifference:
 class RegisterVerification:
     """The stored register against the chain: one rebuilt from the first block, and the token's own answers at one final block."""
 
-    security_id: SecurityId
+    token: TokenReference
     block_number: int
     block_hash: str
     rows: int

@@ -110,7 +110,11 @@ class Register(Protocol):
         """Return every recovery of a wallet, of any of the issuer's tokens, in the chain's order."""
         ...
 
-    def content_after(self, security_id: SecurityId, block_number: int) -> RegisterContent:
+    def deed_contracts(self) -> Sequence[TokenReference]:
+        """Return the issuer's contracts of title deeds, each with all its deeds, by address."""
+        ...
+
+    def content_after(self, token: TokenReference, block_number: int) -> RegisterContent:
         """Return the whole register of a token after a block, held still against the follower while it is read."""
         ...
 
@@ -139,11 +143,11 @@ class RegisterChain(Protocol):
         ...
 
     def balances(self, token: TokenReference, wallets: Sequence[Address], *, block_number: int) -> Mapping[Address, int]:
-        """Return `balanceOf` (or the deed's owner as 1) for each wallet after a block."""
+        """Return `balanceOf` (of one deed: its owner's 1) for each wallet after a block."""
         ...
 
     def supply(self, token: TokenReference, *, block_number: int) -> int:
-        """Return `totalSupply` (1 for a deed that exists) after a block."""
+        """Return `totalSupply` (of one deed: 1 while it exists) after a block."""
         ...
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Protocol, TypeAlias
 
 import sqlalchemy as sa
@@ -15,9 +16,14 @@ from muniment.infra.evm.follower import BlockLogs, FollowedBlock
 from muniment.register.commands import SecurityTokens
 from muniment.register.errors import Behind
 from muniment.register.model import (
+    FUNGIBLE,
+    Block,
+    Holding,
     RegisterContent,
+    RegisterDifference,
     RegisterVerification,
     TokenEvent,
+    TokenReference,
     add_up,
     compare,
     compare_balances,
@@ -103,33 +109,67 @@ def forget_above(block_number: int, *, store: ProjectionStore) -> None:
 
 
 def rebuild(security_id: SecurityId, *, begin: BeginRegister) -> RegisterVerification:
-    """Build the register anew from the chain's logs, apart from the stored one, and compare the two byte for byte (invariant I1).
+    """Build the register of a security anew from the chain's logs, apart from the stored one, and compare both byte for byte (I1).
 
     Both are taken after one final block that the follower has read. Then the token itself is asked for totalSupply and for balanceOf of
     every wallet that either of the two knows. Refuses with `register.behind` while the follower has not reached the token's first block.
     """
     with begin() as unit:
         token = SecurityTokens(unit.securities).token_of(security_id)
-        chain = unit.register_chain
-        block = chain.final_block()
-        read_block = unit.register.read_block()
-        if read_block < block.number:
-            if read_block < token.deployed_block:
-                raise Behind(read_block=read_block, asked_block=token.deployed_block)
-            block = chain.block(read_block)
-        # The chain first: the stored register is held still only while it is read.
-        events = chain.history(token, to_block=block.number)
-        rebuilt = RegisterContent.of(events, holdings=[holding for holding in add_up(events).values() if holding.deed_id == token.deed_id])
-        stored = unit.register.content_after(security_id, block.number)
-    wallets = sorted({holding.wallet for holding in (*rebuilt.holdings, *stored.holdings)})
-    balances = chain.balances(token, wallets, block_number=block.number)
-    supply = chain.supply(token, block_number=block.number)
-    differences = (
-        *compare(stored, rebuilt),
-        *compare_balances(stored.holdings, chain_balances=balances, chain_supply=supply),
-    )
+        block, stored, rebuilt = _side_by_side(token, unit=unit)
+        differences = (*compare(stored, rebuilt), *_against_the_contract(token, stored.holdings, rebuilt.holdings, block=block, unit=unit))
+    return _verification(token, block, stored, rebuilt, differences)
+
+
+def rebuild_deeds(*, begin: BeginRegister) -> Sequence[RegisterVerification]:
+    """Do the same for each of the issuer's contracts of title deeds, deed by deed; ownerOf takes the place of the balances."""
+    with begin() as unit:
+        contracts = unit.register.deed_contracts()
+    verified: list[RegisterVerification] = []
+    for contract in contracts:
+        with begin() as unit:
+            block, stored, rebuilt = _side_by_side(contract, unit=unit)
+            differences = [*compare(stored, rebuilt)]
+            # A deed that only the stored register knows is told above; the contract would refuse to name its owner.
+            for deed_id in sorted({holding.deed_id for holding in rebuilt.holdings} - {FUNGIBLE}):
+                ours, chains = ([each for each in content.holdings if each.deed_id == deed_id] for content in (stored, rebuilt))
+                differences += _against_the_contract(replace(contract, deed_id=deed_id), ours, chains, block=block, unit=unit)
+        verified.append(_verification(contract, block, stored, rebuilt, tuple(differences)))
+    return verified
+
+
+def _side_by_side(token: TokenReference, *, unit: RegisterUnit) -> tuple[Block, RegisterContent, RegisterContent]:
+    """Return one final block that the follower has read, the stored register after it and the one that the chain's logs give."""
+    chain = unit.register_chain
+    block = chain.final_block()
+    read_block = unit.register.read_block()
+    if read_block < block.number:
+        if read_block < token.deployed_block:
+            raise Behind(read_block=read_block, asked_block=token.deployed_block)
+        block = chain.block(read_block)
+    # The chain first: the stored register is held still only while it is read.
+    events = chain.history(token, to_block=block.number)
+    holdings = [holding for holding in add_up(events).values() if token.deed_id in {None, holding.deed_id}]
+    return block, unit.register.content_after(token, block.number), RegisterContent.of(events, holdings=holdings)
+
+
+def _against_the_contract(
+    token: TokenReference, stored: Sequence[Holding], rebuilt: Sequence[Holding], *, block: Block, unit: RegisterUnit
+) -> Sequence[RegisterDifference]:
+    wallets = sorted({holding.wallet for holding in (*rebuilt, *stored)})
+    balances = unit.register_chain.balances(token, wallets, block_number=block.number)
+    return compare_balances(stored, chain_balances=balances, chain_supply=unit.register_chain.supply(token, block_number=block.number))
+
+
+def _verification(
+    token: TokenReference,
+    block: Block,
+    stored: RegisterContent,
+    rebuilt: RegisterContent,
+    differences: tuple[RegisterDifference, ...],
+) -> RegisterVerification:
     return RegisterVerification(
-        security_id=security_id,
+        token=token,
         block_number=block.number,
         block_hash=block.hash,
         rows=stored.rows,

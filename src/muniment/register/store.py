@@ -349,7 +349,10 @@ class PostgresRegister:
 
     def holdings(self, security_id: SecurityId) -> Sequence[Holding]:
         """Return every holding, by wallet."""
-        rows = self._connection.execute(sa.select(HOLDING).where(*self._of(HOLDING, security_id)).order_by(HOLDING.c.wallet))
+        return self._holdings(self._token(security_id))
+
+    def _holdings(self, token: TokenReference) -> Sequence[Holding]:
+        rows = self._connection.execute(sa.select(HOLDING).where(*_rows_of(HOLDING, token)).order_by(HOLDING.c.wallet))
         return [_holding(row) for row in rows]
 
     def holdings_after(self, security_id: SecurityId, block_number: int, *, block_hash: str | None = None) -> Sequence[Holding]:
@@ -357,19 +360,22 @@ class PostgresRegister:
 
         With `block_hash` (lower-case hex), also where another block of that number was read, on a branch that the chain has left.
         """
+        return self._holdings_after(self._token(security_id), block_number, block_hash=block_hash)
+
+    def _holdings_after(self, token: TokenReference, block_number: int, *, block_hash: str | None = None) -> Sequence[Holding]:
         self._hold_still()
-        read_block = self.read_block() if self._is_followed(security_id) else -1
+        read_block = self.read_block() if self._is_followed(token) else -1
         if block_number > read_block or block_hash not in {None, self._read_hash(block_number)}:
             raise Behind(read_block=read_block, asked_block=block_number)
-        later = self._events(security_id, MOVEMENT.c.block_number > block_number, NOTICE.c.block_number > block_number)
-        stored = self.holdings(security_id)
+        later = self._events(token, MOVEMENT.c.block_number > block_number, NOTICE.c.block_number > block_number)
+        stored = self._holdings(token)
         if not later:
             return stored
         moved = touched(later)
         wallets = sorted({key[2] for key in moved})
         among = sa.any_(sa.literal(wallets, sa.ARRAY(sa.Text)))
         earlier = self._events(
-            security_id,
+            token,
             (MOVEMENT.c.block_number <= block_number) & ((MOVEMENT.c.from_wallet == among) | (MOVEMENT.c.to_wallet == among)),
             (NOTICE.c.block_number <= block_number) & (NOTICE.c.wallet == among),
         )
@@ -432,10 +438,17 @@ class PostgresRegister:
         )
         return [_notice(row) for row in rows]
 
-    def content_after(self, security_id: SecurityId, block_number: int) -> RegisterContent:
+    def deed_contracts(self) -> Sequence[TokenReference]:
+        """Return the issuer's contracts of title deeds, each with all its deeds, by address."""
+        rows = self._connection.execute(
+            sa.text("SELECT address, deployed_block FROM infra.contract WHERE tenant_id IS NOT NULL AND artifact = 'title_deed' ORDER BY 1")
+        )
+        return [TokenReference(Address(row.address), deed_id=None, deployed_block=row.deployed_block) for row in rows]
+
+    def content_after(self, token: TokenReference, block_number: int) -> RegisterContent:
         """Return the whole register of a token after a block, held still against the follower while it is read."""
-        holdings = self.holdings_after(security_id, block_number)
-        events = self._events(security_id, MOVEMENT.c.block_number <= block_number, NOTICE.c.block_number <= block_number)
+        holdings = self._holdings_after(token, block_number)
+        events = self._events(token, MOVEMENT.c.block_number <= block_number, NOTICE.c.block_number <= block_number)
         return RegisterContent.of(events, holdings=holdings)
 
     def read_block(self) -> int:
@@ -450,10 +463,10 @@ class PostgresRegister:
         found = self._connection.scalar(sa.text("SELECT hash FROM infra.block WHERE number = :number"), {"number": block_number})
         return "" if found is None else bytes(found).hex()
 
-    def _is_followed(self, security_id: SecurityId) -> bool:
+    def _is_followed(self, token: TokenReference) -> bool:
         """Return whether every log of the token up to the follower's place has been handed out."""
         followed = self._connection.scalar(
-            sa.text("SELECT is_followed FROM infra.contract WHERE address = :address"), {"address": self._token(security_id).address}
+            sa.text("SELECT is_followed FROM infra.contract WHERE address = :address"), {"address": token.address}
         )
         return bool(followed)
 
@@ -464,13 +477,12 @@ class PostgresRegister:
         return self._tokens.token_of(security_id)
 
     def _of(self, table: sa.Table, security_id: SecurityId) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
-        token = self._token(security_id)
-        return table.c.token_address == token.address, table.c.deed_id == token.deed_id
+        return _rows_of(table, self._token(security_id))
 
-    def _events(self, security_id: SecurityId, movements: sa.ColumnElement[bool], notices: sa.ColumnElement[bool]) -> Sequence[TokenEvent]:
+    def _events(self, token: TokenReference, movements: sa.ColumnElement[bool], notices: sa.ColumnElement[bool]) -> Sequence[TokenEvent]:
         return _events(
-            self._connection.execute(sa.select(MOVEMENT).where(*self._of(MOVEMENT, security_id), movements)),
-            self._connection.execute(sa.select(NOTICE).where(*self._of(NOTICE, security_id), notices)),
+            self._connection.execute(sa.select(MOVEMENT).where(*_rows_of(MOVEMENT, token), movements)),
+            self._connection.execute(sa.select(NOTICE).where(*_rows_of(NOTICE, token), notices)),
         )
 
 
@@ -514,6 +526,11 @@ def _holding(row: Any) -> Holding:
         last_block_number=row.last_block_number,
         last_log_index=row.last_log_index,
     )
+
+
+def _rows_of(table: sa.Table, token: TokenReference) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    one_deed = sa.true() if token.deed_id is None else table.c.deed_id == token.deed_id
+    return table.c.token_address == token.address, one_deed
 
 
 def _events(movements: Iterable[Any], notices: Iterable[Any]) -> list[TokenEvent]:

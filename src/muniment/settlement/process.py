@@ -13,8 +13,8 @@ from muniment.infra.crashpoints import crashpoint
 from muniment.infra.jobs import Done, ProcessOutcome, Waiting
 from muniment.instruments.model.securities import ClosedSecurity, DeployedSecurity, OpenSecurity
 from muniment.instruments.ports import InstrumentsUnit
-from muniment.register.model import ZERO_ADDRESS, Movement, TokenReference, token_reference
-from muniment.register.process import rebuild
+from muniment.register.model import ZERO_ADDRESS, Movement, RegisterVerification, TokenReference, token_reference
+from muniment.register.process import rebuild, rebuild_deeds
 from muniment.settlement.commands import SETTLE_JOB
 from muniment.settlement.events import InstructionFailed, InstructionSettled
 from muniment.settlement.model import (
@@ -210,7 +210,7 @@ def reconcile(*, begin: BeginSettlement) -> list[Difference]:
 
 
 def check_registers(*, begin: BeginSettlement) -> Iterator[Difference]:
-    """I1: register = totalSupply = Σ balanceOf at one final block, holder by holder, and every row is what the chain's logs give."""
+    """I1: register = totalSupply = Σ balanceOf at one final block, holder by holder and deed by deed, each row as the chain's logs give."""
     with begin() as unit:
         tokenised_ids = [
             security.terms.security_id
@@ -219,9 +219,15 @@ def check_registers(*, begin: BeginSettlement) -> Iterator[Difference]:
         ]
     for security_id in tokenised_ids:
         verification = rebuild(security_id, begin=begin)
-        for difference in verification.differences:
-            facts = {"security_id": str(security_id), "block_number": verification.block_number, **difference.facts}
-            yield Difference("I1", difference.code, difference.sentence, facts)
+        yield from _register_differences(verification, {"security_id": str(security_id)})
+    for verification in rebuild_deeds(begin=begin):
+        yield from _register_differences(verification, {"deeds": verification.token.address})
+
+
+def _register_differences(verification: RegisterVerification, subject: Mapping[str, Any]) -> Iterator[Difference]:
+    for difference in verification.differences:
+        facts = {**subject, "block_number": verification.block_number, **difference.facts}
+        yield Difference("I1", difference.code, difference.sentence, facts)
 
 
 def check_instructions(*, begin: BeginSettlement) -> Iterator[Difference]:
