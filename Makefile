@@ -31,7 +31,7 @@ uv_settings = index="$${PIP_INDEX_URL:-$$($(PYTHON) -m pip config get global.ind
 help: ## Show the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do printf '  make %-10s %s\n' "$$target" "$$what"; done
 
-.PHONY: demo run test test-long check bench install lock clean
+.PHONY: demo run test test-long mutants check bench install lock clean
 demo: install ## Tokenise, onboard, issue, transfer and pay a dividend on a real chain.
 	@$(MUNIMENT) demo
 
@@ -43,6 +43,9 @@ test: install ## Run the tests, without those marked long.
 
 test-long: install ## Run the soaks and the other tests that take minutes each.
 	@$(VENV)/bin/python -m pytest -m long tests
+
+mutants: install ## Take each assert out of the contracts in turn and see a test turn red; half an hour.
+	@$(VENV)/bin/python -m tests.contracts.mutants --report docs/reference/mutants.md
 
 check: install ## Format, lint, types, imports and tidy tests, in less than a minute.
 	@$(VENV)/bin/ruff format --check .

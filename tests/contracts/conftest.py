@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,14 +12,16 @@ import pytest
 from muniment.infra.evm import compile as contracts_compile
 from muniment.infra.evm import contract_artifacts
 from tests.contracts.chain import Chain
+from tests.contracts.mutants import ARTIFACTS_VARIABLE, SOURCES, SOURCES_VARIABLE
 from tests.contracts.world import World, build_world
-
-SOURCES = Path(__file__).parents[2] / "contracts"
 
 
 @pytest.fixture(scope="session")
 def compiled() -> None:
-    contracts_compile.build(SOURCES, contract_artifacts.FOLDER, progress=lambda _: None)
+    """The present sources, or those of a mutant whose fate is asked for."""
+    sources = Path(os.environ.get(SOURCES_VARIABLE, SOURCES))
+    contract_artifacts.FOLDER = Path(os.environ.get(ARTIFACTS_VARIABLE, contract_artifacts.FOLDER))
+    contracts_compile.build(sources, contract_artifacts.FOLDER, progress=lambda _: None)
 
 
 @pytest.fixture(scope="session")
