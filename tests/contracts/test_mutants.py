@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.contracts import mutants
-from tests.contracts.mutants import Fate, Mutant, mutants_of, report, files_that_test
+from tests.contracts.mutants import Fate, Mutant, files_that_test, mutants_of, report
 
 SOURCE = '''# pragma version 0.4.3
 """
