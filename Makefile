@@ -44,7 +44,7 @@ test: install ## Run the tests, without those marked long.
 test-long: install ## Run the soaks and the other tests that take minutes each.
 	@$(VENV)/bin/python -m pytest -m long tests
 
-mutants: install ## Take each assert out of the contracts in turn and see a test turn red; half an hour.
+mutants: install ## Take each refusal out of the contracts in turn and see a test turn red; an hour.
 	@$(VENV)/bin/python -m tests.contracts.mutants --report docs/reference/mutants.md
 
 check: install ## Format, lint, types, imports and tidy tests, in less than a minute.

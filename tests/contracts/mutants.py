@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes each `assert` out of the contracts in turn and runs the tests: one that no test misses is a promise that nothing defends.
+"""Takes each refusal out of the contracts in turn and runs the tests: one that no test misses is a promise that nothing defends.
+
+A refusal is an `assert`, a `raise`, or the token's `refusals._refuse(...)`.
 
 `python -m tests.contracts.mutants` takes all, names of files under contracts/ take theirs; `--report FILE` writes the page in the
 reference. A mutant is compiled into a folder of its own, so that the tree stays as it is.
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,9 +41,12 @@ FIGURES_ONLY = frozenset({"test_compile.py", "test_contract_artifacts.py", "test
 """Tests of the text of the sources and of the compiler: they would see the missing line, not the missing promise."""
 
 
+REFUSAL = re.compile(r"(assert|raise)\b|refusals\._refuse\(")
+
+
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One `assert`: the file under contracts/, its first and last line (from 1), and its text."""
+    """One refusal: the file under contracts/, its first and last line (from 1), and its text."""
 
     file: str
     first: int
@@ -65,14 +71,15 @@ class Fate:
 
 
 def mutants_of(file: Path) -> Iterator[Mutant]:
-    """Yield each `assert` statement of a source, one that spans lines as one."""
+    """Yield each refusing statement of a source, one that spans lines as one."""
     source = file.read_text(encoding="utf-8")
     lines = source.splitlines()
     first: int | None = None
     # Vyper's lines, brackets and texts are Python's, so Python's tokens find where a statement ends.
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.NAME and token.string == "assert" and not lines[token.start[0] - 1][: token.start[1]].strip():
-            first = token.start[0]
+        row, column = token.start
+        if token.type == tokenize.NAME and not lines[row - 1][:column].strip() and REFUSAL.match(lines[row - 1], column):
+            first = row
         elif token.type == tokenize.NEWLINE and first is not None:
             text = " ".join(line.strip() for line in lines[first - 1 : token.start[0]])
             yield Mutant(file.relative_to(SOURCES).as_posix(), first, token.start[0], text)
@@ -130,14 +137,14 @@ def try_one(mutant: Mutant) -> Fate:
 
 
 def report(fates: Sequence[Fate]) -> str:
-    """Return the page of the reference: how many of each contract's asserts a test defends, and which it does not."""
+    """Return the page of the reference: how many of each contract's refusals a test defends, and which it does not."""
     lines = [
         "# Mutants of the contracts",
         "",
-        "Each `assert` of the contracts was taken out in turn, the contracts were compiled without it, and the tests were run. A mutant is",
-        "killed when a test turns red. `make mutants` does it again and writes this page.",
+        "Each refusal of the contracts (`assert`, `raise`) was taken out in turn, the contracts were compiled without it, and the tests",
+        "were run. A mutant is killed when a test turns red. `make mutants` does it again and writes this page.",
         "",
-        "| source | asserts | killed | survived | does not compile |",
+        "| source | refusals | killed | survived | does not compile |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for file in sorted({fate.mutant.file for fate in fates}):

@@ -23,6 +23,10 @@ def pay(amount: uint256):
         amount < 10
         or msg.sender == self
     ), "shop: amount is too large"
+    if amount == 5:
+        refusals._refuse("shop: amount is five")
+    if amount == 6:
+        raise "shop: amount is six"
     self.paid = amount
 '''
 
@@ -36,11 +40,11 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_each_statement_is_found_once_and_texts_and_comments_are_not(source: Path) -> None:
-    assert [(each.first, each.last) for each in mutants_of(source)] == [(8, 8), (10, 13)]
+    assert [(each.first, each.last) for each in mutants_of(source)] == [(8, 8), (10, 13), (15, 15), (17, 17)]
 
 
 def test_a_mutant_differs_by_its_statement_only(source: Path) -> None:
-    _, second = mutants_of(source)
+    _, second, *_ = mutants_of(source)
     mutated = second.applied(SOURCE)
     assert mutated.splitlines()[9] == "    pass"
     assert "too large" not in mutated
@@ -50,7 +54,7 @@ def test_a_mutant_differs_by_its_statement_only(source: Path) -> None:
     )
 
 
-def test_every_assert_of_the_contracts_is_found() -> None:
+def test_every_refusal_of_the_contracts_is_found() -> None:
     found = [mutant for file in mutants.SOURCES.rglob("*.vy") for mutant in mutants_of(file)]
     lines = sum(
         line.strip().startswith("assert ")
