@@ -57,7 +57,7 @@ def test_a_mutant_differs_by_its_statement_only(source: Path) -> None:
 def test_every_refusal_of_the_contracts_is_found() -> None:
     found = [mutant for file in mutants.SOURCES.rglob("*.vy") for mutant in mutants_of(file)]
     lines = sum(
-        line.strip().startswith("assert ")
+        line.strip().startswith(("assert ", "raise ", "refusals._refuse("))
         for file in mutants.SOURCES.rglob("*.vy")
         for line in file.read_text(encoding="utf-8").splitlines()
     )
