@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # pragma version 0.4.3
 """
-@notice Deploys an issuer's suite of registries and rules in one transaction, and each further security in one more, at addresses known
-beforehand (ERC-5202 blueprints, CREATE2). Owns nothing when it is done; it stays an agent of each suite's compliance, to bind new
-tokens for those who may, until the issuer removes it.
+@notice Deploys an issuer's suite (registry and rules in one contract, trusted issuers, claim topics) in one transaction, and each
+further security in one more, at addresses known beforehand (ERC-5202 blueprints, CREATE2). Owns nothing when it is done; it stays
+an agent of each suite's compliance, to bind new tokens for those who may, until the issuer removes it.
+@dev A security is a contract of its own, or a clone (ERC-1167) that costs a tenth to deploy and some 2,700 gas more per call. A clone
+borrows the code of one template, which can neither change nor be destroyed, and whose own storage no clone reads.
 """
 
 from interfaces import IOwned
@@ -14,18 +16,13 @@ PREAMBLE: constant(uint256) = 3  # ERC-5202: 0xFE 0x71 and the version come befo
 interface Initializable:
     def initialize(): nonpayable
 
-interface Registry:
-    def initialize(trusted_issuers_registry: address, claim_topics_registry: address, identity_storage: address): nonpayable
-    def bind_compliance(compliance: address): nonpayable
-
 interface Topics:
     def add_follower(identity_registry: address): nonpayable
 
 interface Compliance:
-    def initialize(identity_registry: address): nonpayable
+    def initialize(trusted_issuers_registry: address, claim_topics_registry: address, claim_verifier: address): nonpayable
     def bindToken(_token: address): nonpayable
     def apply_rules(token: address, terms: Bytes[8448]): nonpayable
-    def identity_registry() -> address: view
 
 interface Token:
     def initialize(
@@ -35,8 +32,7 @@ interface Token:
 
 event SuiteDeployed:
     owner: indexed(address)
-    identity_registry: indexed(address)
-    compliance: indexed(address)
+    joint_compliance: indexed(address)
     trusted_issuers_registry: address
     claim_topics_registry: address
     salt: bytes32
@@ -45,7 +41,7 @@ event SecurityDeployed:
     compliance: indexed(address)
     token: indexed(address)
     owner: indexed(address)
-    identity_registry: address
+    is_clone: bool
     salt: bytes32
 
 struct Blueprint:
@@ -53,17 +49,15 @@ struct Blueprint:
     init_code_hash: bytes32
 
 struct Blueprints:
-    identity_registry: Blueprint
+    joint_compliance: Blueprint
     trusted_issuers_registry: Blueprint
     claim_topics_registry: Blueprint
-    compliance: Blueprint
     security_token: Blueprint
 
 struct Suite:
-    identity_registry: address
+    joint_compliance: address
     trusted_issuers_registry: address
     claim_topics_registry: address
-    compliance: address
 
 struct SecurityTerms:
     name: String[64]
@@ -72,56 +66,55 @@ struct SecurityTerms:
     onchain_id: address
 
 _blueprints: Blueprints
+claim_verifier: public(address)
+security_template: public(address)
 # Which compliance contracts this factory made: only their word on who may issue is trusted.
 is_suite: public(HashMap[address, bool])
 is_security: public(HashMap[address, bool])
 
 
 @deploy
-def __init__(blueprints: Blueprints):
-    self._check_blueprint(blueprints.identity_registry)
+def __init__(blueprints: Blueprints, claim_verifier: address):
+    """@param claim_verifier Verifies claims for every suite made here, until a suite's owner names another."""
+    self._check_blueprint(blueprints.joint_compliance)
     self._check_blueprint(blueprints.trusted_issuers_registry)
     self._check_blueprint(blueprints.claim_topics_registry)
-    self._check_blueprint(blueprints.compliance)
     self._check_blueprint(blueprints.security_token)
+    assert claim_verifier.is_contract, "factory: claim verifier has no code"
     self._blueprints = blueprints
+    self.claim_verifier = claim_verifier
+    self.security_template = self._deploy(blueprints.security_token, empty(bytes32))
 
 
 @external
 def deploy_suite(salt: bytes32, agents: DynArray[address, AGENTS_MAX]) -> Suite:
     """
-    @notice Deploys and wires an issuer's registries and compliance, owned by the caller.
+    @notice Deploys and wires an issuer's registries and rules, owned by the caller.
     @param salt Chosen by the caller; the addresses depend on caller and salt only.
     @param agents Who may register investors and set rules, day by day.
     """
     own_salt: bytes32 = self._suite_salt(msg.sender, salt)
     suite: Suite = Suite(
-        identity_registry=self._deploy(self._blueprints.identity_registry, own_salt),
+        joint_compliance=self._deploy(self._blueprints.joint_compliance, own_salt),
         trusted_issuers_registry=self._deploy(self._blueprints.trusted_issuers_registry, own_salt),
         claim_topics_registry=self._deploy(self._blueprints.claim_topics_registry, own_salt),
-        compliance=self._deploy(self._blueprints.compliance, own_salt),
     )
     extcall Initializable(suite.trusted_issuers_registry).initialize()
     extcall Initializable(suite.claim_topics_registry).initialize()
-    extcall Registry(suite.identity_registry).initialize(
-        suite.trusted_issuers_registry, suite.claim_topics_registry, empty(address)
+    extcall Compliance(suite.joint_compliance).initialize(
+        suite.trusted_issuers_registry, suite.claim_topics_registry, self.claim_verifier
     )
-    extcall Compliance(suite.compliance).initialize(suite.identity_registry)
-    extcall Registry(suite.identity_registry).bind_compliance(suite.compliance)
-    extcall Topics(suite.claim_topics_registry).add_follower(suite.identity_registry)
+    extcall Topics(suite.claim_topics_registry).add_follower(suite.joint_compliance)
     for agent: address in agents:
-        extcall IOwned(suite.identity_registry).addAgent(agent)
-        extcall IOwned(suite.compliance).addAgent(agent)
-    extcall IOwned(suite.compliance).addAgent(self)
-    extcall IOwned(suite.identity_registry).transferOwnership(msg.sender)
+        extcall IOwned(suite.joint_compliance).addAgent(agent)
+    extcall IOwned(suite.joint_compliance).addAgent(self)
+    extcall IOwned(suite.joint_compliance).transferOwnership(msg.sender)
     extcall IOwned(suite.trusted_issuers_registry).transferOwnership(msg.sender)
     extcall IOwned(suite.claim_topics_registry).transferOwnership(msg.sender)
-    extcall IOwned(suite.compliance).transferOwnership(msg.sender)
-    self.is_suite[suite.compliance] = True
+    self.is_suite[suite.joint_compliance] = True
     log SuiteDeployed(
         owner=msg.sender,
-        identity_registry=suite.identity_registry,
-        compliance=suite.compliance,
+        joint_compliance=suite.joint_compliance,
         trusted_issuers_registry=suite.trusted_issuers_registry,
         claim_topics_registry=suite.claim_topics_registry,
         salt=salt,
@@ -140,24 +133,25 @@ def deploy_security(
     @param agents Who may issue, freeze and recover, day by day.
     @param opens Whether holders may transfer at once; else an agent unpauses the token later.
     """
-    assert self.is_suite[compliance], "factory: compliance is not of a suite made here"
-    owner: address = staticcall IOwned(compliance).owner()
-    assert msg.sender == owner or staticcall IOwned(compliance).isAgent(msg.sender), "factory: caller is neither owner nor agent"
-    registry: address = staticcall Compliance(compliance).identity_registry()
+    owner: address = self._check_may_issue(compliance)
     token: address = self._deploy(self._blueprints.security_token, self._security_salt(compliance, salt))
-    extcall Compliance(compliance).bindToken(token)
-    extcall Token(token).initialize(registry, compliance, terms.name, terms.symbol, terms.decimals, terms.onchain_id)
-    if len(rules) > 0:
-        extcall Compliance(compliance).apply_rules(token, rules)
-    for agent: address in agents:
-        extcall IOwned(token).addAgent(agent)
-    if opens:
-        extcall IOwned(token).addAgent(self)
-        extcall Token(token).unpause()
-        extcall IOwned(token).removeAgent(self)
-    extcall IOwned(token).transferOwnership(owner)
-    self.is_security[token] = True
-    log SecurityDeployed(compliance=compliance, token=token, owner=owner, identity_registry=registry, salt=salt)
+    self._begin_security(token, compliance, owner, terms, rules, agents, opens)
+    log SecurityDeployed(compliance=compliance, token=token, owner=owner, is_clone=False, salt=salt)
+    return token
+
+
+@external
+def deploy_security_clone(
+    compliance: address, salt: bytes32, terms: SecurityTerms, rules: Bytes[8448], agents: DynArray[address, AGENTS_MAX], opens: bool
+) -> address:
+    """@notice As `deploy_security`, as a clone of the template. The suite's owner or an agent of its compliance."""
+    owner: address = self._check_may_issue(compliance)
+    own_salt: bytes32 = self._security_salt(compliance, salt)
+    predicted: address = self._predicted(self._clone_code_hash(), own_salt)
+    assert not predicted.is_contract, "factory: salt is already used"
+    token: address = create_minimal_proxy_to(self.security_template, salt=own_salt)
+    self._begin_security(token, compliance, owner, terms, rules, agents, opens)
+    log SecurityDeployed(compliance=compliance, token=token, owner=owner, is_clone=True, salt=salt)
     return token
 
 
@@ -167,10 +161,9 @@ def suite_address(owner: address, salt: bytes32) -> Suite:
     """@notice Where `deploy_suite` would put the contracts of this owner and salt."""
     own_salt: bytes32 = self._suite_salt(owner, salt)
     return Suite(
-        identity_registry=self._predicted(self._blueprints.identity_registry.init_code_hash, own_salt),
+        joint_compliance=self._predicted(self._blueprints.joint_compliance.init_code_hash, own_salt),
         trusted_issuers_registry=self._predicted(self._blueprints.trusted_issuers_registry.init_code_hash, own_salt),
         claim_topics_registry=self._predicted(self._blueprints.claim_topics_registry.init_code_hash, own_salt),
-        compliance=self._predicted(self._blueprints.compliance.init_code_hash, own_salt),
     )
 
 
@@ -183,8 +176,51 @@ def security_address(compliance: address, salt: bytes32) -> address:
 
 @external
 @view
+def security_clone_address(compliance: address, salt: bytes32) -> address:
+    """@notice Where `deploy_security_clone` would put the token of this suite and salt."""
+    return self._predicted(self._clone_code_hash(), self._security_salt(compliance, salt))
+
+
+@external
+@view
 def blueprints() -> Blueprints:
     return self._blueprints
+
+
+@internal
+@view
+def _check_may_issue(compliance: address) -> address:
+    """@dev Returns who owns the suite."""
+    assert self.is_suite[compliance], "factory: compliance is not of a suite made here"
+    owner: address = staticcall IOwned(compliance).owner()
+    may: bool = msg.sender == owner or staticcall IOwned(compliance).isAgent(msg.sender)
+    assert may, "factory: caller is neither owner nor agent"
+    return owner
+
+
+@internal
+def _begin_security(
+    token: address,
+    compliance: address,
+    owner: address,
+    terms: SecurityTerms,
+    rules: Bytes[8448],
+    agents: DynArray[address, AGENTS_MAX],
+    opens: bool,
+):
+    extcall Compliance(compliance).bindToken(token)
+    # Registry and rules are one contract.
+    extcall Token(token).initialize(compliance, compliance, terms.name, terms.symbol, terms.decimals, terms.onchain_id)
+    if len(rules) > 0:
+        extcall Compliance(compliance).apply_rules(token, rules)
+    for agent: address in agents:
+        extcall IOwned(token).addAgent(agent)
+    if opens:
+        extcall IOwned(token).addAgent(self)
+        extcall Token(token).unpause()
+        extcall IOwned(token).removeAgent(self)
+    extcall IOwned(token).transferOwnership(owner)
+    self.is_security[token] = True
 
 
 @internal
@@ -222,3 +258,16 @@ def _predicted(init_code_hash: bytes32, salt: bytes32) -> address:
     # EIP-1014.
     digest: bytes32 = keccak256(concat(0xff, convert(self, bytes20), salt, init_code_hash))
     return convert(convert(digest, uint256) & (2**160 - 1), address)
+
+
+@internal
+@view
+def _clone_code_hash() -> bytes32:
+    # ERC-1167, behind the shortest code that deploys it.
+    return keccak256(
+        concat(
+            x"602d3d8160093d39f3363d3d373d3d3d363d73",
+            convert(self.security_template, bytes20),
+            x"5af43d82803e903d91602b57fd5bf3",
+        )
+    )

@@ -2,38 +2,44 @@
 # pragma version 0.4.3
 """
 @notice How an investor's record and a registry's settings lie in one word each, and when a record is eligible. Stores nothing.
-@dev record: identity 0..159 | country 160..175 | verified_until 176..215 | claims held 216..230 | epoch 231..246 | grouped 247 |
-     moved 248. settings: claims asked 216..230 | epoch 231..246 | linked 247.
+@dev record: grouped 0 | moved 1 | headed 2 | head 3 | country 8..23 | verified_until 24..63 | claims held 64..78 | epoch 79..94 |
+     identity 96..255. settings: live 7 | claims asked 64..78 | epoch 79..94 | an address 96..255.
      Claims are bits by the topic's place in the registry's list; bits of another epoch do not count. `grouped`: the investor has
      other wallets. `moved`: the wallet was lost and replaced; it stays with its investor but is no longer registered.
+     `head`: no record of a wallet but of an identity, and 96..255 is one of its wallets. `headed`: a wallet that is an identity
+     to others while it is filed under another identity itself.
+     A token's rules carry claims asked, epoch and live at the same places, so that one comparison serves for both.
 """
 
-COUNTRY_AT: constant(uint256) = 160
-VERIFIED_UNTIL_AT: constant(uint256) = 176
-CLAIMS_AT: constant(uint256) = 216
-EPOCH_AT: constant(uint256) = 231
+GROUPED: constant(uint256) = 1
+MOVED: constant(uint256) = 2
+HEADED: constant(uint256) = 4
+HEAD: constant(uint256) = 8
+UNREGISTERED: constant(uint256) = 2 + 8
+FLAGS: constant(uint256) = 255
+LIVE: constant(uint256) = 128  # In settings.
+COUNTRY_AT: constant(uint256) = 8
+COUNTRY_MAX: constant(uint256) = 2**16 - 1
+VERIFIED_UNTIL_AT: constant(uint256) = 24
 NO_EXPIRY: constant(uint256) = 2**40 - 1
+CLAIMS_AT: constant(uint256) = 64
+CLAIMS: constant(uint256) = (2**15 - 1) * 2**64
+EPOCH_AT: constant(uint256) = 79
 EPOCH_MAX: constant(uint256) = 2**16 - 1
-IDENTITY: constant(uint256) = 2**160 - 1
-COUNTRY: constant(uint256) = (2**16 - 1) * 2**160
-VERIFIED_UNTIL: constant(uint256) = (2**40 - 1) * 2**176
-CLAIMS: constant(uint256) = (2**15 - 1) * 2**216
-EPOCH: constant(uint256) = (2**16 - 1) * 2**231
-GROUPED: constant(uint256) = 2**247
-MOVED: constant(uint256) = 2**248
-LINKED: constant(uint256) = 2**247
+EPOCH: constant(uint256) = (2**16 - 1) * 2**79
+IDENTITY_AT: constant(uint256) = 96
 
 
 @internal
 @pure
 def _identity(record: uint256) -> address:
-    return convert(record & IDENTITY, address)
+    return convert(record >> IDENTITY_AT, address)
 
 
 @internal
 @pure
 def _country(record: uint256) -> uint256:
-    return (record >> COUNTRY_AT) & (2**16 - 1)
+    return (record >> COUNTRY_AT) & COUNTRY_MAX
 
 
 @internal
@@ -44,13 +50,21 @@ def _verified_until(record: uint256) -> uint256:
 
 @internal
 @view
-def _is_eligible(record: uint256, settings: uint256) -> bool:
-    """@dev Registered, not moved, not expired, and every claim asked for is held in the present epoch."""
-    if record & IDENTITY == 0 or record & MOVED != 0:
-        return False
-    if (record >> VERIFIED_UNTIL_AT) & NO_EXPIRY <= block.timestamp:
-        return False
+def _is_current(record: uint256) -> bool:
+    """@dev Registered, not moved, not expired. What is not registered has no time until which it is verified."""
+    return record & MOVED == 0 and (record >> VERIFIED_UNTIL_AT) & NO_EXPIRY > block.timestamp
+
+
+@internal
+@pure
+def _holds_claims(record: uint256, settings: uint256) -> bool:
+    """@dev Every claim asked for is held, in the present epoch."""
     asked: uint256 = settings & CLAIMS
-    if asked == 0:
-        return True
-    return record & asked == asked and (record ^ settings) & EPOCH == 0
+    return asked == 0 or (record & asked == asked and (record ^ settings) & EPOCH == 0)
+
+
+@internal
+@pure
+def _without(word: uint256, field: uint256) -> uint256:
+    """@dev The word with the bits of a field cleared, in less code than an inverted mask of 32 bytes."""
+    return (word | field) ^ field

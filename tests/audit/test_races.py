@@ -25,7 +25,7 @@ from tests.settlement.scene import Scene, SceneStage, SceneUnit
 def test_an_investor_who_ends_while_the_batch_is_signed_does_not_stay_eligible(scene: Scene) -> None:
     investor_id, wallet = scene.an_investor()
     want_investor(investor_id, units=scene.units)
-    registry, operator = scene.suite.contract("identity_registry"), scene.suite.operator
+    registry, operator = scene.suite.contract("joint_compliance"), scene.suite.operator
     scene.stage.clock.advance(dt.timedelta(days=4_000))
     try:
         side_by_side(

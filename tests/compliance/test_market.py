@@ -72,8 +72,8 @@ def test_rules_set_behind_our_back_are_found(market: Market) -> None:
         unit.transactions.submit(
             tenant_id=market.tenant_id,
             sender=market.suite.operator,
-            to=market.suite.contract("compliance"),
-            data=contract_artifacts.load("compliance").encode_call("set_rules", market.token, 999, 0, 0),
+            to=market.suite.contract("joint_compliance"),
+            data=contract_artifacts.load("joint_compliance").encode_call("set_rules", market.token, 999, 0, 0),
             purpose="test:drift",
             gas_limit=300_000,
         )

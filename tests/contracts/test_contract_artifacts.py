@@ -59,8 +59,8 @@ def test_structs_and_lists_come_back_with_checked_addresses(compiled: None, whom
     terms, opens = (name, "X", 2, whom), True
     data = factory.encode_call("deploy_security", whom, salt, terms, b"r", agents, opens)
     assert factory.decode_call(data)[1] == (whom, salt, terms, b"r", tuple(agents), True)
-    suite = (whom, *([whom] * 3))
-    assert factory.decode_output("suite_address", eth_abi.encode(["(address,address,address,address)"], [suite])) == suite
+    suite = (whom, *([whom] * 2))
+    assert factory.decode_output("suite_address", eth_abi.encode(["(address,address,address)"], [suite])) == suite
 
 
 def test_answers_come_as_nothing_one_value_or_several(compiled: None) -> None:

@@ -14,7 +14,7 @@ from tests.contracts.world import BLUEPRINTS, GERMANY, World, deploy_factory, en
 
 SALT = b"\x5a" * 32
 TERMS = ("Acme Preferred", "ACMP", 6, ZERO)
-EVERY_CONTRACT = ("identity_registry", "trusted_issuers_registry", "claim_topics_registry", "compliance")
+EVERY_CONTRACT = ("joint_compliance", "trusted_issuers_registry", "claim_topics_registry")
 
 
 def deploy_security(world: World, *, sender: str, salt: bytes = SALT, rules: bytes = b"", opens: bool = False) -> Done:
@@ -36,26 +36,21 @@ def test_a_suite_stands_where_it_was_foretold(shared_world: World, name: str, sa
 def test_a_suite_is_wired_and_belongs_to_its_issuer(world: World) -> None:
     issuer, second_agent = world.person("issuer"), world.person("second agent")
     done = world.factory.fn("deploy_suite", SALT, [world.agent, second_agent], sender=issuer)
-    registry, issuers, topics, compliance = (
-        world.chain.at(name, address) for name, address in zip(EVERY_CONTRACT, done.answer, strict=True)
-    )
+    joint, issuers, topics = (world.chain.at(name, address) for name, address in zip(EVERY_CONTRACT, done.answer, strict=True))
     announced = {
         "owner": issuer,
-        "identity_registry": registry.address,
-        "compliance": compliance.address,
+        "joint_compliance": joint.address,
         "trusted_issuers_registry": issuers.address,
         "claim_topics_registry": topics.address,
         "salt": SALT,
     }
     assert DecodedLog("SuiteDeployed", announced) in done.logs
-    assert {contract.view("owner") for contract in (registry, issuers, topics, compliance)} == {issuer}
-    assert [registry.view("issuersRegistry"), registry.view("topicsRegistry")] == [issuers.address, topics.address]
-    assert (registry.view("compliances"), topics.view("followers")) == ((compliance.address,), (registry.address,))
-    assert compliance.view("identity_registry") == registry.address
-    for contract in (registry, compliance):
-        assert [contract.view("isAgent", each) for each in (world.agent, second_agent, issuer)] == [True, True, False]
-    assert (registry.view("isAgent", world.factory.address), compliance.view("isAgent", world.factory.address)) == (False, True)
-    assert world.factory.view("is_suite", compliance.address) is True
+    assert {contract.view("owner") for contract in (joint, issuers, topics)} == {issuer}
+    assert [joint.view("issuersRegistry"), joint.view("topicsRegistry")] == [issuers.address, topics.address]
+    assert (joint.view("claim_verifier"), topics.view("followers")) == (world.verifier.address, (joint.address,))
+    assert [joint.view("isAgent", each) for each in (world.agent, second_agent, issuer)] == [True, True, False]
+    assert joint.view("isAgent", world.factory.address) is True
+    assert world.factory.view("is_suite", joint.address) is True
 
 
 def test_each_issuer_has_its_own_addresses(world: World) -> None:
@@ -77,7 +72,7 @@ def test_a_security_stands_where_it_was_foretold_with_its_rules(world: World) ->
         "compliance": world.compliance.address,
         "token": foretold,
         "owner": world.owner,
-        "identity_registry": world.registry.address,
+        "is_clone": False,
         "salt": SALT,
     }
     assert DecodedLog("SecurityDeployed", announced) in done.logs
@@ -105,8 +100,8 @@ def test_a_security_may_open_at_once(world: World) -> None:
 def test_only_owner_and_agents_of_a_suite_made_here_add_securities(world: World) -> None:
     with refused("factory: caller is neither owner nor agent"):
         deploy_security(world, sender=world.person("stranger"))
-    foreign = world.chain.deploy("compliance", sender=world.owner)
-    foreign.fn("initialize", world.registry.address, sender=world.owner)
+    foreign = world.chain.deploy("joint_compliance", sender=world.owner)
+    foreign.fn("initialize", world.issuers.address, world.topics.address, world.verifier.address, sender=world.owner)
     with refused("factory: compliance is not of a suite made here"):
         world.factory.fn("deploy_security", foreign.address, SALT, TERMS, b"", [], YES, sender=world.owner)
 
@@ -130,14 +125,16 @@ def test_a_factory_takes_only_blueprints(chain: Chain, world: World) -> None:
         ):
             parts = tuple((wrong, digest) if each == place else (address, digest) for each, (address, digest) in enumerate(good))
             with refused(reason):
-                chain.deploy("security_factory", parts, sender=world.owner)
-    chain.deploy("security_factory", tuple(good), sender=world.owner)
+                chain.deploy("security_factory", parts, world.verifier.address, sender=world.owner)
+    with refused("factory: claim verifier has no code"):
+        chain.deploy("security_factory", tuple(good), chain.account("no code"), sender=world.owner)
+    chain.deploy("security_factory", tuple(good), world.verifier.address, sender=world.owner)
 
 
 def test_a_blueprint_that_differs_from_its_hash_deploys_nothing(chain: Chain, world: World) -> None:
     parts = blueprints(chain, world.owner)
     parts[0] = (parts[0][0], b"\0" * 32)
-    factory = chain.deploy("security_factory", tuple(parts), sender=world.owner)
+    factory = chain.deploy("security_factory", tuple(parts), world.verifier.address, sender=world.owner)
     with refused("factory: blueprint differs from its hash"):
         factory.fn("deploy_suite", SALT, [], sender=world.owner)
     assert factory.view("blueprints") == tuple(parts)

@@ -12,7 +12,7 @@ from eth_hash.auto import keccak
 
 from muniment.infra.evm import contract_artifacts
 from muniment.infra.evm.contract_artifacts import DecodedLog
-from tests.contracts.chain import ZERO, Chain, Contract, refused
+from tests.contracts.chain import ZERO, Chain, refused
 from tests.contracts.world import FRANCE, GERMANY, YEAR, World
 
 NOT_AGENT = "AgentRole: caller does not have the Agent role"
@@ -278,11 +278,10 @@ def test_where_claims_are_asked_registration_alone_is_not_enough(claims: World) 
     ann = claims.register("ann")
     assert claims.registry.view("isVerified", ann) is False
     until = claims.chain.now + 500
-    done = claims.registry.fn("register_claim", ann, *claim(claims.chain, ann, until=until), sender=claims.agent)
+    done = claims.verifier.fn("register_claim", claims.registry.address, ann, *claim(claims.chain, ann, until=until), sender=claims.agent)
     issuer = claims.chain.signer("issuer").address
     assert done.logs == [
         DecodedLog("ClaimRegistered", {"wallet": ann, "topic": KYC, "issuer": issuer, "verified_until": until}),
-        DecodedLog("EligibilitySet", {"wallet": ann, "verified_until": until}),
     ]
     assert (claims.registry.view("isVerified", ann), claims.registry.view("has_claim", ann, KYC)) == (True, True)
     claims.chain.pass_time(500)
@@ -294,7 +293,7 @@ def test_a_claim_about_another_topic_identity_or_by_another_signer_is_refused(cl
     chain, registry = claims.chain, claims.registry
     topic, issuer, data, signature = claim(chain, ann)
     mirrored_s = (CURVE_ORDER - int.from_bytes(signature[32:64], "big")).to_bytes(32, "big")
-    unsigned = "registry: claim is not signed by the issuer"
+    unsigned = "claims: claim is not signed by the issuer"
     for wallet, wrong, reason in (
         (bob, (topic, issuer, data, signature), unsigned),
         (ann, (topic, issuer, data + b"\0", signature), unsigned),
@@ -302,23 +301,23 @@ def test_a_claim_about_another_topic_identity_or_by_another_signer_is_refused(cl
         (ann, (topic, issuer, data, signature + b"\0"), unsigned),
         (ann, (topic, issuer, data, b"\0" * 65), unsigned),
         (ann, (topic, issuer, data, signature[:32] + mirrored_s + bytes([55 - signature[64]])), unsigned),
-        (ann, claim(chain, ann, signer="somebody"), "registry: issuer is not trusted for this topic"),
+        (ann, claim(chain, ann, signer="somebody"), "claims: issuer is not trusted for this topic"),
         (ann, claim(chain, ann, topic=ACCREDITED), "registry: claim topic is not required"),
-        (ann, claim(chain, ann, until=chain.now), "registry: claim has expired"),
-        (ann, claim(chain, ann, data=b"short"), "registry: claim has no expiry"),
+        (ann, claim(chain, ann, until=chain.now), "claims: claim has expired"),
+        (ann, claim(chain, ann, data=b"short"), "claims: claim has no expiry"),
         (claims.person("stranger"), claim(chain, ann), "address not stored yet"),
     ):
         with refused(reason):
-            registry.fn("register_claim", wallet, *wrong, sender=claims.agent)
+            claims.verifier.fn("register_claim", registry.address, wallet, *wrong, sender=claims.agent)
     assert registry.view("isVerified", ann) is False
 
 
 def test_an_issuer_no_longer_trusted_gives_no_new_claims(claims: World) -> None:
     ann, bob = claims.register("ann"), claims.register("bob")
-    claims.registry.fn("register_claim", ann, *claim(claims.chain, ann), sender=claims.agent)
+    claims.verifier.fn("register_claim", claims.registry.address, ann, *claim(claims.chain, ann), sender=claims.agent)
     claims.issuers.fn("removeTrustedIssuer", claims.chain.signer("issuer").address, sender=claims.owner)
-    with refused("registry: issuer is not trusted for this topic"):
-        claims.registry.fn("register_claim", bob, *claim(claims.chain, bob), sender=claims.agent)
+    with refused("claims: issuer is not trusted for this topic"):
+        claims.verifier.fn("register_claim", claims.registry.address, bob, *claim(claims.chain, bob), sender=claims.agent)
     assert claims.registry.view("isVerified", ann) is True
     claims.registry.fn("start_epoch", sender=claims.owner)
     assert (claims.registry.view("isVerified", ann), claims.registry.view("has_claim", ann, KYC)) == (False, False)
@@ -327,9 +326,11 @@ def test_an_issuer_no_longer_trusted_gives_no_new_claims(claims: World) -> None:
 def test_with_several_topics_all_are_needed_and_the_earliest_expiry_rules(claims: World) -> None:
     claims.topics.fn("addClaimTopic", ACCREDITED, sender=claims.owner)
     ann, now = claims.register("ann"), claims.chain.now
-    claims.registry.fn("register_claim", ann, *claim(claims.chain, ann, until=now + 100), sender=claims.agent)
+    claims.verifier.fn("register_claim", claims.registry.address, ann, *claim(claims.chain, ann, until=now + 100), sender=claims.agent)
     assert claims.registry.view("isVerified", ann) is False
-    claims.registry.fn("register_claim", ann, *claim(claims.chain, ann, topic=ACCREDITED, until=now + 900), sender=claims.agent)
+    claims.verifier.fn(
+        "register_claim", claims.registry.address, ann, *claim(claims.chain, ann, topic=ACCREDITED, until=now + 900), sender=claims.agent
+    )
     assert (claims.registry.view("isVerified", ann), claims.registry.view("verified_until", ann)) == (True, now + 100)
 
 
@@ -347,27 +348,31 @@ def test_one_more_topic_stops_those_who_lack_it_and_one_fewer_lets_them_again(cl
 
 def _claimed(claims: World, name: str) -> str:
     wallet = claims.register(name)
-    claims.registry.fn("register_claim", wallet, *claim(claims.chain, wallet), sender=claims.agent)
+    claims.verifier.fn("register_claim", claims.registry.address, wallet, *claim(claims.chain, wallet), sender=claims.agent)
     claims.token.fn("mint", wallet, 10, sender=claims.agent)
     return wallet
 
 
 def test_claims_are_registered_many_at_once(claims: World) -> None:
     wallets = [claims.register(f"investor {each}") for each in range(3)]
-    claims.registry.fn("register_claim_batch", [(wallet, *claim(claims.chain, wallet)) for wallet in wallets], sender=claims.agent)
+    signed = [claim(claims.chain, wallet) for wallet in wallets]
+    claims.verifier.fn("register_claim_batch", claims.registry.address, wallets, signed, sender=claims.agent)
     assert all(claims.registry.view("isVerified", wallet) for wallet in wallets)
 
 
 def test_a_withdrawn_claim_ends_at_once_and_never_counts_again(claims: World) -> None:
     ann, issuer = _claimed(claims, "ann"), claims.chain.signer("issuer").address
     topic, _, data, signature = claim(claims.chain, ann)
-    done = claims.registry.fn("revoke_claim", ann, topic, data, sender=issuer)
+    done = claims.verifier.fn("revoke_claim", ann, topic, data, sender=issuer)
     assert done.logs[0].event == "ClaimRevoked"
+    assert claims.verifier.view("is_revoked", issuer, ann, topic, data) is True
     claims.registry.fn("invalidate", ann, sender=issuer)
     assert (claims.registry.view("isVerified", ann), claims.registry.view("has_claim", ann, KYC)) == (False, False)
-    with refused("registry: claim is revoked"):
-        claims.registry.fn("register_claim", ann, topic, issuer, data, signature, sender=claims.agent)
-    claims.registry.fn("register_claim", ann, *claim(claims.chain, ann, until=claims.chain.now + 7), sender=claims.agent)
+    with refused("claims: claim is revoked"):
+        claims.verifier.fn("register_claim", claims.registry.address, ann, topic, issuer, data, signature, sender=claims.agent)
+    claims.verifier.fn(
+        "register_claim", claims.registry.address, ann, *claim(claims.chain, ann, until=claims.chain.now + 7), sender=claims.agent
+    )
     assert claims.registry.view("isVerified", ann) is True
 
 
@@ -405,9 +410,9 @@ def test_an_issuer_contract_is_asked_about_its_claims(claims: World) -> None:
     issuer, ann = claims.chain.deploy_vyper(CLAIM_ISSUER, sender=claims.owner), claims.register("ann")
     claims.issuers.fn("addTrustedIssuer", issuer, [KYC], sender=claims.owner)
     data = eth_abi.encode(["uint256"], [claims.chain.now + 5])
-    with refused("registry: claim is not signed by the issuer"):
-        claims.registry.fn("register_claim", ann, KYC, issuer, data, b"bad", sender=claims.agent)
-    claims.registry.fn("register_claim", ann, KYC, issuer, data, b"good", sender=claims.agent)
+    with refused("claims: claim is not signed by the issuer"):
+        claims.verifier.fn("register_claim", claims.registry.address, ann, KYC, issuer, data, b"bad", sender=claims.agent)
+    claims.verifier.fn("register_claim", claims.registry.address, ann, KYC, issuer, data, b"good", sender=claims.agent)
     assert claims.registry.view("isVerified", ann) is True
 
 
@@ -435,20 +440,27 @@ AGENT_ACTS: list[tuple[str, list[Any]]] = [
     ("updateIdentity", [ZERO, ZERO]),
     ("updateCountry", [ZERO, 0]),
     ("deleteIdentity", [ZERO]),
-    ("register_claim", [ZERO, 0, ZERO, b"", b""]),
-    ("register_claim_batch", [[]]),
 ]
 OWNER_ACTS: list[tuple[str, list[Any]]] = [
-    ("setIdentityRegistryStorage", [ZERO]),
     ("setClaimTopicsRegistry", [ZERO]),
     ("setTrustedIssuersRegistry", [ZERO]),
-    ("bind_compliance", [ZERO]),
-    ("unbind_compliance", [ZERO]),
+    ("set_claim_verifier", [ZERO]),
+    ("set_live", [True]),
     ("addAgent", [ZERO]),
     ("removeAgent", [ZERO]),
     ("transferOwnership", [ZERO]),
 ]
-TESTED_ELSEWHERE = {"initialize", "sync_claim_topics", "start_epoch", "invalidate", "recover_wallet", "revoke_claim"}
+VERIFIER_ACTS: list[tuple[str, list[Any]]] = [
+    ("register_claimed", [ZERO, ZERO, 0, 0, ZERO, 0]),
+    ("count_claim", [ZERO, 0, ZERO, 0]),
+]
+TESTED_ELSEWHERE = {"initialize", "sync_claim_topics", "start_epoch", "invalidate", "recover_wallet"}
+# The compliance part of the joint contract, walked in test_compliance.
+COMPLIANCE_PART = {
+    *("bindToken", "unbindToken", "transferred", "created", "destroyed"),
+    *("book_transfer", "book_forced_transfer", "book_mint", "book_burn"),
+    *("set_rules", "set_countries", "apply_rules", "set_transfer_rules", "seed_holders"),
+}
 
 
 @pytest.mark.parametrize(("act", "arguments"), AGENT_ACTS)
@@ -465,114 +477,38 @@ def test_only_the_owner_may(world: World, act: str, arguments: list[Any]) -> Non
             world.registry.fn(act, *arguments, sender=caller)
 
 
+@pytest.mark.parametrize(("act", "arguments"), VERIFIER_ACTS)
+def test_only_the_claim_verifier_may(world: World, act: str, arguments: list[Any]) -> None:
+    for caller in (world.owner, world.agent, world.person("stranger")):
+        with refused("registry: caller is not the claim verifier"):
+            world.registry.fn(act, *arguments, sender=caller)
+
+
 def test_every_act_is_walked_for_its_role(world: World) -> None:
-    named = contract_artifacts.load("identity_registry").functions.values()
+    named = contract_artifacts.load("joint_compliance").functions.values()
     acts = {function.name for functions in named for function in functions if not function.is_view}
-    assert acts == {act for act, _ in AGENT_ACTS + OWNER_ACTS} | TESTED_ELSEWHERE
+    assert acts == {act for act, _ in AGENT_ACTS + OWNER_ACTS + VERIFIER_ACTS} | TESTED_ELSEWHERE | COMPLIANCE_PART
     with refused("access: caller is neither owner nor agent"):
         world.registry.fn("start_epoch", sender=world.person("stranger"))
     world.registry.fn("start_epoch", sender=world.agent)
 
 
 def test_a_registry_is_initialized_once_and_with_sense(world: World, chain: Chain) -> None:
-    issuers, topics = world.issuers.address, world.topics.address
+    issuers, topics, verifier = world.issuers.address, world.topics.address, world.verifier.address
     with refused("Initializable: contract is already initialized"):
-        world.registry.fn("initialize", issuers, topics, ZERO, sender=world.owner)
-    fresh = chain.deploy("identity_registry", sender=world.owner)
-    for arguments in ((ZERO, topics, ZERO), (issuers, ZERO, ZERO)):
+        world.registry.fn("initialize", issuers, topics, verifier, sender=world.owner)
+    fresh = chain.deploy("joint_compliance", sender=world.owner)
+    for arguments in ((ZERO, topics, verifier), (issuers, ZERO, verifier), (issuers, topics, ZERO)):
         with refused("invalid argument - zero address"):
             fresh.fn("initialize", *arguments, sender=world.owner)
-    done = fresh.fn("initialize", issuers, topics, ZERO, sender=world.owner)
+    done = fresh.fn("initialize", issuers, topics, verifier, sender=world.owner)
     assert done.logs[1:] == [
         DecodedLog("TrustedIssuersRegistrySet", {"trustedIssuersRegistry": issuers}),
-        DecodedLog("IdentityStorageSet", {"identityStorage": fresh.address}),
+        DecodedLog("ClaimVerifierSet", {"claim_verifier": verifier}),
         DecodedLog("ClaimTopicsRegistrySet", {"claimTopicsRegistry": topics}),
     ]
-    assert fresh.view("identityStorage") == fresh.address
-    with refused("registry: zero means this contract"):
-        fresh.fn("setIdentityRegistryStorage", fresh.address, sender=world.owner)
+    assert (fresh.view("identityStorage"), fresh.view("claim_verifier"), fresh.view("is_live")) == (fresh.address, verifier, False)
     other = chain.account("other issuers")
     fresh.fn("setTrustedIssuersRegistry", other, sender=world.owner)
-    assert fresh.view("issuersRegistry") == other
-
-
-def test_compliance_contracts_are_bound_and_unbound(world: World, chain: Chain) -> None:
-    registry, owner = world.registry, world.owner
-    with refused("registry: compliance is already bound"):
-        registry.fn("bind_compliance", world.compliance.address, sender=owner)
-    with refused("invalid argument - zero address"):
-        registry.fn("bind_compliance", ZERO, sender=owner)
-    ann, bob = world.holder("ann", 5), world.register("bob")
-    done = registry.fn("unbind_compliance", world.compliance.address, sender=owner)
-    assert done.logs == [DecodedLog("ComplianceUnbound", {"compliance": world.compliance.address})]
-    assert registry.view("compliances") == ()
-    # Untold, it asks: the answer is the same, also after a change.
-    assert world.why_not(ann, bob, 1) == 0
-    world.topics.fn("addClaimTopic", KYC, sender=owner)
-    assert world.why_not(ann, bob, 1) == 10
-    with refused("registry: compliance is not bound"):
-        registry.fn("unbind_compliance", world.compliance.address, sender=owner)
-    with refused("registry: caller is neither agent nor bound token"):
-        world.token.fn("recoveryAddress", ann, world.person("new"), ann, sender=world.agent)
-    for each in range(8):
-        fresh = chain.deploy("compliance", sender=owner)
-        fresh.fn("initialize", registry.address, sender=owner)
-        done = registry.fn("bind_compliance", fresh.address, sender=owner)
-        assert done.logs == [DecodedLog("ComplianceBound", {"compliance": fresh.address})], each
-    with refused("registry: too many compliance contracts"):
-        registry.fn("bind_compliance", world.compliance.address, sender=owner)
-
-
-# Shared storage
-
-
-@pytest.fixture
-def shared(world: World) -> tuple[World, Contract, Contract]:
-    """Two registries on one storage: the world's, and a second one."""
-    storage = world.chain.deploy("identity_registry_storage", sender=world.owner)
-    storage.fn("initialize", sender=world.owner)
-    second = world.chain.deploy("identity_registry", sender=world.owner)
-    second.fn("initialize", world.issuers.address, world.topics.address, storage.address, sender=world.owner)
-    second.fn("addAgent", world.agent, sender=world.owner)
-    storage.fn("bindIdentityRegistry", second.address, sender=world.owner)
-    storage.fn("bindIdentityRegistry", world.registry.address, sender=world.owner)
-    world.registry.fn("setIdentityRegistryStorage", storage.address, sender=world.owner)
-    return world, second, storage
-
-
-def test_registries_share_wallets_and_countries_but_not_eligibility(shared: tuple[World, Contract, Contract]) -> None:
-    world, second, storage = shared
-    ann = world.register("ann")
-    assert (storage.view("storedIdentity", ann), storage.view("storedInvestorCountry", ann)) == (ann, GERMANY)
-    assert (second.view("contains", ann), second.view("investorCountry", ann), second.view("isVerified", ann)) == (True, GERMANY, False)
-    with refused("address stored already"):
-        second.fn("registerIdentity", ann, world.person("somebody else"), GERMANY, sender=world.agent)
-    second.fn("register_investor", ann, ann, GERMANY, world.chain.now + 9, sender=world.agent)
-    assert (second.view("isVerified", ann), world.registry.view("identityStorage")) == (True, storage.address)
-
-
-def test_what_another_registry_changes_counts_at_once(shared: tuple[World, Contract, Contract]) -> None:
-    world, second, _ = shared
-    ann, bob = world.holder("ann", 10), world.register("bob")
-    second.fn("register_investor", bob, bob, GERMANY, world.chain.now + YEAR, sender=world.agent)
-    world.set_countries(1, [GERMANY])
-    assert world.why_not(ann, bob, 1) == 0
-    second.fn("updateCountry", bob, FRANCE, sender=world.agent)
-    assert (world.registry.view("investorCountry", bob), world.why_not(ann, bob, 1)) == (FRANCE, 13)
-    second.fn("updateCountry", bob, GERMANY, sender=world.agent)
-    second.fn("updateIdentity", bob, world.person("somebody else"), sender=world.agent)
-    assert (world.registry.view("isVerified", bob), world.why_not(ann, bob, 1)) == (False, 10)
-    with refused("Transfer not possible"):
-        world.token.fn("transfer", bob, 1, sender=ann)
-
-
-def test_changes_are_written_through_to_the_shared_storage(shared: tuple[World, Contract, Contract]) -> None:
-    world, _, storage = shared
-    ann, other, new = world.holder("ann", 10), world.person("other"), world.person("new")
-    world.registry.fn("updateCountry", ann, FRANCE, sender=world.agent)
-    world.registry.fn("updateIdentity", ann, other, sender=world.agent)
-    assert (storage.view("storedIdentity", ann), storage.view("storedInvestorCountry", ann)) == (other, FRANCE)
-    world.token.fn("recoveryAddress", ann, new, other, sender=world.agent)
-    assert (storage.view("storedIdentity", ann), storage.view("storedIdentity", new)) == (ZERO, other)
-    world.registry.fn("deleteIdentity", new, sender=world.agent)
-    assert storage.view("storedIdentity", new) == ZERO
+    fresh.fn("set_claim_verifier", other, sender=world.owner)
+    assert (fresh.view("issuersRegistry"), fresh.view("claim_verifier")) == (other, other)

@@ -19,7 +19,7 @@ SOURCES = Path(__file__).parents[2] / "contracts"
 _HEADING = "# The answers, as contracts/reasons.json publishes them"
 _CONSTANT = re.compile(r"^\w+: constant\(uint256\) = (\d+)$", re.MULTILINE)
 PUBLISHING = {
-    "security_token": ("token/security_token.vy", "compliance/compliance.vy"),
+    "security_token": ("token/security_token.vy", "compliance/token_rules.vy"),
     "title_deed": ("title/title_deed.vy",),
 }
 

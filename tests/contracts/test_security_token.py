@@ -622,8 +622,7 @@ def test_a_token_is_initialized_once_and_with_sense(chain: Chain, world: World) 
 def test_a_token_changes_its_compliance_and_is_counted_there(chain: Chain, world: World) -> None:
     ann, bob = world.holder("ann", 60), world.holder("bob", 40)
     fresh = chain.deploy("compliance", sender=world.owner)
-    fresh.fn("initialize", world.registry.address, sender=world.owner)
-    world.registry.fn("bind_compliance", fresh.address, sender=world.owner)
+    fresh.fn("initialize", sender=world.owner)
     fresh.fn("bindToken", world.token.address, sender=world.owner)
     done = world.token.fn("setCompliance", fresh.address, sender=world.owner)
     assert DecodedLog("ComplianceAdded", {"_compliance": fresh.address}) in done.logs
@@ -645,7 +644,7 @@ def test_a_compliance_that_has_let_go_does_not_keep_the_token(chain: Chain, worl
     world.token.fn("setIdentityRegistry", world.registry.address, sender=world.owner)
     world.token.fn("transfer", bob, 1, sender=ann)
     fresh = chain.deploy("compliance", sender=world.owner)
-    fresh.fn("initialize", world.registry.address, sender=world.owner)
+    fresh.fn("initialize", sender=world.owner)
     fresh.fn("bindToken", world.token.address, sender=world.owner)
     world.compliance.fn("unbindToken", world.token.address, sender=world.owner)
     world.token.fn("setCompliance", fresh.address, sender=world.owner)

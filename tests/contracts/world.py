@@ -9,7 +9,7 @@ import eth_abi
 
 from tests.contracts.chain import ZERO, Chain, Contract
 
-BLUEPRINTS = ("identity_registry", "trusted_issuers_registry", "claim_topics_registry", "compliance", "security_token")
+BLUEPRINTS = ("joint_compliance", "trusted_issuers_registry", "claim_topics_registry", "security_token")
 GERMANY, FRANCE, IRAN = 276, 250, 364
 YEAR = 365 * 24 * 60 * 60
 NO_COUNTRY_RULE, ALLOW_LISTED, BLOCK_LISTED = 0, 1, 2
@@ -24,12 +24,16 @@ def encode_rules(
 
 def deploy_factory(chain: Chain, *, sender: str) -> Contract:
     blueprints = tuple(chain.deploy_blueprint(name, sender=sender) for name in BLUEPRINTS)
-    return chain.deploy("security_factory", blueprints, sender=sender)
+    verifier = chain.deploy("claim_verifier", sender=sender)
+    return chain.deploy("security_factory", blueprints, verifier.address, sender=sender)
 
 
 @dataclass
 class World:
-    """The contracts and who holds which office. `agent` is agent of registry, compliance and token; `owner` owns all three."""
+    """The contracts and who holds which office. `agent` is agent of registry, compliance and token; `owner` owns all three.
+
+    `registry` and `compliance` are one contract, the joint one, which tests name by the part that they mean.
+    """
 
     chain: Chain
     owner: str
@@ -39,6 +43,7 @@ class World:
     issuers: Contract
     topics: Contract
     compliance: Contract
+    verifier: Contract
     token: Contract
 
     def person(self, name: str) -> str:
@@ -77,15 +82,17 @@ def build_world(chain: Chain) -> World:
     suite = factory.fn("deploy_suite", b"\1" * 32, [agent], sender=owner).answer
     opens = True
     terms = ("Acme Common", "ACME", 0, ZERO)
-    token = factory.fn("deploy_security", suite[3], b"\2" * 32, terms, b"", [agent], opens, sender=owner).answer
+    token = factory.fn("deploy_security", suite[0], b"\2" * 32, terms, b"", [agent], opens, sender=owner).answer
+    joint = chain.at("joint_compliance", suite[0])
     return World(
         chain=chain,
         owner=owner,
         agent=agent,
         factory=factory,
-        registry=chain.at("identity_registry", suite[0]),
+        registry=joint,
         issuers=chain.at("trusted_issuers_registry", suite[1]),
         topics=chain.at("claim_topics_registry", suite[2]),
-        compliance=chain.at("compliance", suite[3]),
+        compliance=joint,
+        verifier=chain.at("claim_verifier", factory.view("claim_verifier")),
         token=chain.at("security_token", token),
     )

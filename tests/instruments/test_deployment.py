@@ -133,7 +133,7 @@ def test_a_security_is_deployed_paused_where_it_was_foretold(stage: Stage, issue
         assert suite is not None and suite.state == "deployed"
         asset = unit.assets.get(deployed.terms.asset_record_id)
         registry = unit.suites.platform("asset_registry")
-    assert ask("owner") == suite.operator and ask("compliance") == suite.contract("compliance")
+    assert ask("owner") == suite.operator and ask("compliance") == suite.contract("joint_compliance")
     assets = contract_artifacts.load("asset_registry")
     linked = stage.evm.call(registry, assets.encode_call("token_of", bytes.fromhex(asset.asset_id[2:])))
     assert assets.decode_output("token_of", linked) == deployed.token_address

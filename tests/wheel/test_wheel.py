@@ -68,7 +68,7 @@ def test_the_wheel_holds_what_is_made_contracts_pages_and_examples(unpacked: Pat
     package = unpacked / "muniment"
     contracts = {path.stem for path in (REPOSITORY / "contracts").rglob("*.vy")}
     artifacts = {path.stem: json.loads(path.read_bytes()) for path in (package / "infra/evm/artifacts").glob("*.json")}
-    deployable = {"security_token", "payment_token", "payout", "title_deed", "asset_registry", "security_factory", "compliance"}
+    deployable = {"security_token", "payment_token", "payout", "title_deed", "asset_registry", "security_factory", "joint_compliance"}
     assert deployable <= artifacts.keys()
     assert artifacts.keys() - {"reasons"} <= contracts
     assert all(artifacts[name]["bytecode"].startswith("0x") and artifacts[name]["abi"] for name in deployable)

@@ -21,6 +21,8 @@ BATCH_MAX = 100
 """Wallets that the identity registry takes at once."""
 ZERO_ADDRESS = Address("0x" + "0" * 40)
 
+COUNTRY_AT = 8
+"""Where the country begins in the word that the registry keeps of a wallet (contracts/identity/investor_record.vy)."""
 RULES_TYPE = "(uint256,uint256,uint256,uint8,uint16[])"
 
 GAS_RULES = 1_500_000
@@ -45,11 +47,11 @@ class EvmCompliance:
 
     def apply_rules(self, rules: ChainRules, *, compliance: Address, token: Address, operator: Address, purpose: str) -> ChainTransaction:
         """Submit a token's rules."""
-        return self._call("compliance", compliance, operator, purpose, "apply_rules", token, encode_rules(rules), gas_limit=GAS_RULES)
+        return self._call("joint_compliance", compliance, operator, purpose, "apply_rules", token, encode_rules(rules), gas_limit=GAS_RULES)
 
     def rules_on_chain(self, *, compliance: Address, token: Address, candidates: Sequence[int]) -> ChainRules:
         """Return the rules that the chain enforces; of its countries those among `candidates`."""
-        artifact = contract_artifacts.load("compliance")
+        artifact = contract_artifacts.load("joint_compliance")
         answer = artifact.decode_output("rules", self._evm.call(compliance, artifact.encode_call("rules", token)))
         maximum_balance, supply_cap, holder_cap, _, country_mode, _, _ = answer
         countries: tuple[int, ...] = ()
@@ -72,7 +74,7 @@ class EvmCompliance:
         """Submit at most 100 wallets to the identity registry."""
         assert 0 < len(registrations) <= BATCH_MAX, "what the registry takes at once"
         return self._call(
-            "identity_registry",
+            "joint_compliance",
             registry,
             operator,
             purpose,
@@ -91,11 +93,11 @@ class EvmCompliance:
         wallets = [each.address for each in registrations]
         until = [_seconds(each) for each in registrations]
         gas_limit = GAS_REGISTER_BASE + GAS_REGISTER_WALLET * len(registrations)
-        return self._call("identity_registry", registry, operator, purpose, "set_verified_until", wallets, until, gas_limit=gas_limit)
+        return self._call("joint_compliance", registry, operator, purpose, "set_verified_until", wallets, until, gas_limit=gas_limit)
 
     def invalidate(self, wallet: Address, *, registry: Address, operator: Address, purpose: str) -> ChainTransaction:
         """Submit the end of eligibility for a wallet and all others of its investor."""
-        return self._call("identity_registry", registry, operator, purpose, "invalidate", wallet, gas_limit=GAS_INVALIDATE)
+        return self._call("joint_compliance", registry, operator, purpose, "invalidate", wallet, gas_limit=GAS_INVALIDATE)
 
     def freeze(
         self, action: FreezeAction, address: Address, shares: int | None, *, token: Address, operator: Address, purpose: str
@@ -142,7 +144,7 @@ def decode(log: RawLog, *, block_number: int) -> IdentityEvent | None:
     The registry's IdentityUpdated names no wallet, so a wallet that is moved to another identity by hand is not seen here;
     Muniment never does that.
     """
-    if log.artifact not in {"identity_registry", "security_token"}:
+    if log.artifact not in {"joint_compliance", "security_token"}:
         return None
     decoded = contract_artifacts.load(log.artifact).decode_log(log.topics, log.data)
     if decoded is None:
@@ -161,13 +163,14 @@ def decode(log: RawLog, *, block_number: int) -> IdentityEvent | None:
         return IdentityEvent(*place, wallet, kind, log.transaction_hash, identity, country, verified_until)
 
     match log.artifact, decoded.event:
-        case "identity_registry", "IdentityRegistered":
+        case "joint_compliance", "IdentityRegistered":
             return event(IdentityEventKind.REGISTERED, values["investorAddress"], identity=values["identity"])
-        case "identity_registry", "IdentityRemoved":
+        case "joint_compliance", "IdentityRemoved":
             return event(IdentityEventKind.REMOVED, values["investorAddress"])
-        case "identity_registry", "EligibilitySet":
+        # A claim that is registered sets the end without a second event.
+        case "joint_compliance", "EligibilitySet" | "ClaimRegistered":
             return event(IdentityEventKind.ELIGIBILITY, values["wallet"], verified_until=values["verified_until"])
-        case "identity_registry", "CountryUpdated":
+        case "joint_compliance", "CountryUpdated":
             return event(IdentityEventKind.COUNTRY, values["investorAddress"], country=values["country"])
         case "security_token", "RecoverySuccess":
             return event(IdentityEventKind.RECOVERED, values["_lostWallet"])
@@ -182,10 +185,10 @@ def countries_reader(evm: Evm) -> Callable[[Address, Sequence[Address]], Mapping
     """
 
     def countries(registry: Address, wallets: Sequence[Address]) -> Mapping[Address, int]:
-        artifact = contract_artifacts.load("identity_registry")
+        artifact = contract_artifacts.load("joint_compliance")
         answers = evm.call_many([(registry, artifact.encode_call("record", wallet)) for wallet in wallets])
         records = {wallet: artifact.decode_output("record", answer) for wallet, answer in zip(wallets, answers, strict=True)}
-        return {wallet: (record >> 160) & 0xFFFF for wallet, record in records.items() if record}
+        return {wallet: (record >> COUNTRY_AT) & 0xFFFF for wallet, record in records.items() if record}
 
     return countries
 

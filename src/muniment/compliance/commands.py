@@ -196,7 +196,7 @@ def find_rules_drift(security_id: SecurityId, *, unit: ComplianceUnit) -> RulesD
 def rules_on_chain(security: TokenisedSecurity, *, unit: ComplianceUnit) -> ChainRules:
     """Return what the chain enforces for a security now."""
     return unit.compliance_chain.rules_on_chain(
-        compliance=suite_of(unit).contract("compliance"),
+        compliance=suite_of(unit).contract("joint_compliance"),
         token=security.token_address,
         candidates=[number for number, *_ in COUNTRIES.values()],
     )

@@ -100,7 +100,7 @@ def register_investors(*, units: Units) -> ProcessOutcome:
         if suite is None or suite.state != "deployed":
             # `instruments.security_deployed` starts this again.
             return Done()
-        sent = _send_batch(unit, suite.contract("identity_registry"), suite.operator)
+        sent = _send_batch(unit, suite.contract("joint_compliance"), suite.operator)
     crashpoint("compliance.after_registration_signed")
     with units() as unit:
         under_way = [purpose for purpose in unit.identities.purposes_open() if not _settle_registrations(purpose, unit)]
@@ -136,7 +136,7 @@ def invalidate_investor(investor_id: InvestorId, *, units: Units) -> ProcessOutc
             purpose = f"compliance.invalidate:{new_id(now)}"
             suite = suite_of(unit)
             unit.compliance_chain.invalidate(
-                live[0].address, registry=suite.contract("identity_registry"), operator=suite.operator, purpose=purpose
+                live[0].address, registry=suite.contract("joint_compliance"), operator=suite.operator, purpose=purpose
             )
             for each in live:
                 unit.identities.put(replace(each, state=RegistrationState.INVALIDATING, purpose=purpose), at=now)
@@ -382,7 +382,7 @@ def _settle_refused(registrations: Sequence[Registration], transaction: ChainTra
             unit.identities.put(replace(each, state=RegistrationState.INVALID, purpose=None), at=now)
             continue
         purpose = f"compliance.register:{new_id(now)}"
-        unit.compliance_chain.register([each], registry=suite.contract("identity_registry"), operator=suite.operator, purpose=purpose)
+        unit.compliance_chain.register([each], registry=suite.contract("joint_compliance"), operator=suite.operator, purpose=purpose)
         unit.identities.put(replace(each, purpose=purpose), at=now)
     unit.audit.record(
         system_actor(unit.tenant_id),
@@ -410,7 +410,7 @@ def _submit_rules(security: DeployedSecurity | OpenSecurity, unit: ComplianceUni
     suite = suite_of(unit)
     return unit.compliance_chain.apply_rules(
         rules,
-        compliance=suite.contract("compliance"),
+        compliance=suite.contract("joint_compliance"),
         token=security.token_address,
         operator=suite.operator,
         purpose=purpose,

@@ -14,12 +14,12 @@ from muniment.infra.evm.sender import ChainTransaction, Transactions
 from muniment.instruments.model.securities import SecurityTerms
 from muniment.units.ids import Address, AssetId, TenantId
 
-BLUEPRINTS = ("identity_registry", "trusted_issuers_registry", "claim_topics_registry", "compliance", "security_token")
+BLUEPRINTS = ("joint_compliance", "trusted_issuers_registry", "claim_topics_registry", "security_token")
 """In the order of the factory's constructor."""
-PLATFORM_CONTRACTS = ("security_factory", "asset_registry", "payout", "payment_token")
+PLATFORM_CONTRACTS = ("claim_verifier", "security_factory", "asset_registry", "payout", "payment_token")
 PLATFORM_OPERATOR = "operator"
 """The name under which the operator's account stands beside the platform's contracts."""
-SUITE_CONTRACTS = ("identity_registry", "trusted_issuers_registry", "claim_topics_registry", "compliance")
+SUITE_CONTRACTS = ("joint_compliance", "trusted_issuers_registry", "claim_topics_registry")
 """In the order of the factory's answer."""
 
 PAYMENT_TOKEN_NAME = "Muniment Test Dollar"  # noqa: S105 - a token on a chain, no password
@@ -64,8 +64,10 @@ class EvmInstruments:
     def create_platform(self, operator: Address) -> Mapping[str, Address]:
         """Submit the creation and wiring of every platform contract by the platform's operator; return where they will stand."""
         blueprints = tuple(self._blueprint(name, operator) for name in BLUEPRINTS)
-        arguments: dict[str, tuple[object, ...]] = {"security_factory": (blueprints,)}
-        addresses = {name: self._create(name, operator, f"platform.create:{name}", *arguments.get(name, ())) for name in PLATFORM_CONTRACTS}
+        addresses: dict[str, Address] = {}
+        for name in PLATFORM_CONTRACTS:
+            arguments = (blueprints, addresses["claim_verifier"]) if name == "security_factory" else ()
+            addresses[name] = self._create(name, operator, f"platform.create:{name}", *arguments)
         self._call("asset_registry", addresses["asset_registry"], operator, "platform.asset_registry.agent", "addAgent", operator)
         self._call(
             "payment_token",

@@ -207,7 +207,7 @@ def _submit_token(security_id: SecurityId, rules: bytes, unit: InstrumentsUnit) 
     if not isinstance(security, DraftedSecurity):
         return
     suite, chain = _suite(unit), unit.instruments_chain
-    factory, compliance = unit.suites.platform("security_factory"), suite.contract("compliance")
+    factory, compliance = unit.suites.platform("security_factory"), suite.contract("joint_compliance")
     salt = keccak(b"muniment.security:" + security_id.bytes)
     token = chain.token_address(factory=factory, compliance=compliance, salt=salt)
     chain.deploy_token(security.terms, factory=factory, compliance=compliance, operator=suite.operator, salt=salt, rules=rules)

@@ -33,9 +33,11 @@ BLUEPRINT_PREAMBLE_BYTES = 3
 CONTRACTS = {
     "asset_registry": "registry/asset_registry.vy",
     "claim_topics_registry": "identity/claim_topics_registry.vy",
+    "claim_verifier": "identity/claim_verifier.vy",
     "compliance": "compliance/compliance.vy",
     "identity_registry": "identity/identity_registry.vy",
     "identity_registry_storage": "identity/identity_registry_storage.vy",
+    "joint_compliance": "compliance/joint_compliance.vy",
     "payment_token": "token/payment_token.vy",
     "payout": "distribution/payout.vy",
     "security_factory": "factory/security_factory.vy",

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+# pragma version 0.4.3
+"""
+@notice Verifies the claims of trusted issuers for the identity registries that trust this contract, one time when an agent registers
+them, or live. Keeps which claims an issuer withdrew; owns nothing and has no owner.
+@dev An issuer signs, as an EIP-191 message, keccak256(abi.encode(identity, topic, data)), or vouches by `isClaimValid` where it is a
+contract; `data` begins with the expiry in Unix seconds as a uint256. One verifier serves any number of registries.
+"""
+
+from crypto import signatures
+from identity import live_claims
+from interfaces import IClaimedRecords
+from interfaces import IClaimVerifier
+from interfaces import IIdentityRegistry
+from interfaces import IOnchainIdentity
+from interfaces import IOwned
+from interfaces import ITrustedIssuersRegistry
+
+implements: IClaimVerifier
+
+exports: live_claims.is_claim_valid
+
+BATCH_MAX: constant(uint256) = 50
+
+event ClaimRevoked:
+    issuer: indexed(address)
+    digest: indexed(bytes32)
+
+struct Claim:
+    topic: uint256
+    issuer: address
+    data: Bytes[1024]
+    signature: Bytes[512]
+
+_is_revoked: HashMap[address, HashMap[bytes32, bool]]
+
+
+@external
+def register_claim(
+    registry: address, wallet: address, topic: uint256, issuer: address, data: Bytes[1024], signature: Bytes[512]
+):
+    """@notice Verifies a claim about a registered wallet's identity and has the registry count it. An agent of the registry only."""
+    self._check_agent(registry)
+    self._register_claim(
+        registry, wallet, staticcall IIdentityRegistry(registry).issuersRegistry(), topic, issuer, data, signature
+    )
+
+
+@external
+def register_claim_batch(registry: address, wallets: DynArray[address, BATCH_MAX], claims: DynArray[Claim, BATCH_MAX]):
+    """@notice Verifies many claims, all or none. An agent of the registry only."""
+    self._check_agent(registry)
+    assert len(wallets) == len(claims), "claims: lists differ in length"
+    issuers: address = staticcall IIdentityRegistry(registry).issuersRegistry()
+    for i: uint256 in range(len(wallets), bound=BATCH_MAX):
+        self._register_claim(
+            registry, wallets[i], issuers, claims[i].topic, claims[i].issuer, claims[i].data, claims[i].signature
+        )
+
+
+@external
+def register_investor(
+    registry: address,
+    wallet: address,
+    identity: address,
+    country: uint16,
+    topic: uint256,
+    issuer: address,
+    data: Bytes[1024],
+    signature: Bytes[512],
+):
+    """
+    @notice Registers an investor's wallet together with a first claim, eligible as long as the claim. An agent of the registry only.
+    @param identity The investor's identity contract, or another wallet of the same investor, or zero for a first wallet.
+    """
+    self._check_agent(registry)
+    self._register_investor(
+        registry, wallet, identity, country, staticcall IIdentityRegistry(registry).issuersRegistry(), topic, issuer, data, signature
+    )
+
+
+@external
+def register_investor_batch(
+    registry: address,
+    wallets: DynArray[address, BATCH_MAX],
+    identities: DynArray[address, BATCH_MAX],
+    countries: DynArray[uint16, BATCH_MAX],
+    claims: DynArray[Claim, BATCH_MAX],
+):
+    """@notice Registers many investors, each with a first claim, all or none. An agent of the registry only."""
+    self._check_agent(registry)
+    assert len(wallets) == len(identities) and len(wallets) == len(countries), "claims: lists differ in length"
+    assert len(wallets) == len(claims), "claims: lists differ in length"
+    issuers: address = staticcall IIdentityRegistry(registry).issuersRegistry()
+    for i: uint256 in range(len(wallets), bound=BATCH_MAX):
+        self._register_investor(
+            registry,
+            wallets[i],
+            identities[i],
+            countries[i],
+            issuers,
+            claims[i].topic,
+            claims[i].issuer,
+            claims[i].data,
+            claims[i].signature,
+        )
+
+
+@external
+def revoke_claim(identity: address, topic: uint256, data: Bytes[1024]):
+    """@notice The caller, as issuer, never again vouches for this claim. What a registry already counts ends by its `invalidate`."""
+    digest: bytes32 = keccak256(abi_encode(identity, topic, data))
+    self._is_revoked[msg.sender][digest] = True
+    log ClaimRevoked(issuer=msg.sender, digest=digest)
+
+
+@external
+@view
+def is_vouched(identity: address, claim_topics_registry: address, trusted_issuers_registry: address) -> bool:
+    """@notice Whether an identity contract holds now, for every topic asked, a claim that a trusted issuer vouches for."""
+    return live_claims._is_vouched(identity, claim_topics_registry, trusted_issuers_registry)
+
+
+@external
+@view
+def is_revoked(issuer: address, identity: address, topic: uint256, data: Bytes[1024]) -> bool:
+    """@notice Whether the issuer withdrew this claim here."""
+    return self._is_revoked[issuer][keccak256(abi_encode(identity, topic, data))]
+
+
+@internal
+@view
+def _check_agent(registry: address):
+    is_agent: bool = staticcall IOwned(registry).isAgent(msg.sender)
+    assert is_agent, "AgentRole: caller does not have the Agent role"
+
+
+@internal
+def _register_claim(
+    registry: address, wallet: address, issuers: address, topic: uint256, issuer: address, data: Bytes[1024], signature: Bytes[512]
+):
+    identity: address = staticcall IIdentityRegistry(registry).identity(wallet)
+    assert identity != empty(address), "address not stored yet"
+    until: uint256 = self._verified_until(issuers, identity, topic, issuer, data, signature)
+    extcall IClaimedRecords(registry).count_claim(wallet, topic, issuer, until)
+
+
+@internal
+def _register_investor(
+    registry: address,
+    wallet: address,
+    identity: address,
+    country: uint16,
+    issuers: address,
+    topic: uint256,
+    issuer: address,
+    data: Bytes[1024],
+    signature: Bytes[512],
+):
+    filed: address = wallet if identity == empty(address) else identity
+    until: uint256 = self._verified_until(issuers, filed, topic, issuer, data, signature)
+    extcall IClaimedRecords(registry).register_claimed(wallet, filed, country, topic, issuer, until)
+
+
+@internal
+@view
+def _verified_until(
+    issuers: address, identity: address, topic: uint256, issuer: address, data: Bytes[1024], signature: Bytes[512]
+) -> uint256:
+    is_trusted: bool = staticcall ITrustedIssuersRegistry(issuers).hasClaimTopic(issuer, topic)
+    assert is_trusted, "claims: issuer is not trusted for this topic"
+    digest: bytes32 = keccak256(abi_encode(identity, topic, data))
+    assert not self._is_revoked[issuer][digest], "claims: claim is revoked"
+    assert self._is_signed(issuer, identity, topic, data, digest, signature), "claims: claim is not signed by the issuer"
+    assert len(data) >= 32, "claims: claim has no expiry"
+    until: uint256 = convert(slice(data, 0, 32), uint256)
+    assert until > block.timestamp, "claims: claim has expired"
+    return until
+
+
+@internal
+@view
+def _is_signed(
+    issuer: address, identity: address, topic: uint256, data: Bytes[1024], digest: bytes32, signature: Bytes[512]
+) -> bool:
+    signer: address = signatures._recover_packed(signatures._personal_message(digest), signature)
+    if signer != empty(address) and signer == issuer:
+        return True
+    if not issuer.is_contract:
+        return False
+    return staticcall IOnchainIdentity(issuer).isClaimValid(identity, topic, signature, data)
