@@ -4,6 +4,7 @@
 @notice Who acts for the owner day by day (ERC-3643 IAgentRole). Knows nothing of what an agent may do.
 """
 
+from access import arguments
 from access import ownership
 
 uses: ownership
@@ -39,7 +40,7 @@ def isAgent(_agent: address) -> bool:
 
 @internal
 def _add_agent(agent: address):
-    assert agent != empty(address), "invalid argument - zero address"
+    arguments._check_address(agent)
     assert not self._agents[agent], "Roles: account already has role"
     self._agents[agent] = True
     log AgentAdded(_agent=agent)
@@ -47,7 +48,7 @@ def _add_agent(agent: address):
 
 @internal
 def _remove_agent(agent: address):
-    assert agent != empty(address), "invalid argument - zero address"
+    arguments._check_address(agent)
     assert self._agents[agent], "Roles: account does not have role"
     self._agents[agent] = False
     log AgentRemoved(_agent=agent)

@@ -7,6 +7,7 @@ the rules of others beside our own (IModularCompliance). Each token says which i
 wallet changes its investor, so a holder is a wallet here: the cap is never passed by investors, it may bind them earlier.
 """
 
+from access import arguments
 from access import ownership
 from access import agents
 from compliance import token_rules
@@ -39,7 +40,7 @@ def initialize():
 @external
 def bindToken(_token: address):
     """@notice Answers for a token. Owner or agent; the token itself where none is bound, or to repeat it."""
-    assert _token != empty(address), "invalid argument - zero address"
+    arguments._check_address(_token)
     is_self: bool = msg.sender == _token
     if is_self and token_rules._rules[_token] & token_rules.BOUND != 0:
         return
@@ -144,9 +145,9 @@ def _judge(token: address, sender: address, receiver: address, amount: uint256) 
     leaves: bool = changes and sender != empty(address) and sender_balance == amount
     code: uint256 = 0
     fact: uint256 = 0
-    code, fact = token_rules._judge(
-        token, word, investor_record._country(record), sender, amount, held, changes, joins and not leaves, supply
-    )
+    code, fact = token_rules._judge(token, word, record, amount if changes else 0, held, supply)
+    if code == token_rules.YES and joins and not leaves:
+        code, fact = token_rules._judge_place(word)
     if code == token_rules.YES and word & token_rules.FURTHER != 0:
         return token_rules._judge_further(token, sender, receiver, amount, sender_balance, receiver_balance, joins, leaves)
     return code, fact

@@ -8,6 +8,7 @@ sum over the wallets of the ring, taken at the moment it is needed: there is no 
 holders is kept, and corrected when a wallet changes its investor.
 """
 
+from access import arguments
 from access import ownership
 from access import agents
 from compliance import token_rules
@@ -47,7 +48,7 @@ exports: (token_rules.set_rules, token_rules.set_countries, token_rules.apply_ru
 exports: (token_rules.isTokenBound, token_rules.getTokenBound, token_rules.tokens, token_rules.rules, token_rules.transfer_rules, token_rules.is_country_listed)
 
 BATCH_MAX: constant(uint256) = 100
-COUNTRY_CODE_MAX: constant(uint256) = 999  # ISO 3166-1 numeric has three digits.
+COUNTRY_CODE_MAX: constant(uint16) = 999  # ISO 3166-1 numeric has three digits.
 
 event ClaimVerifierSet:
     claim_verifier: indexed(address)
@@ -113,7 +114,7 @@ def start_epoch():
 @external
 def bindToken(_token: address):
     """@notice Answers for a token. Owner or agent; the token itself may repeat it, as ERC-3643 tokens do when they are wired."""
-    assert _token != empty(address), "invalid argument - zero address"
+    arguments._check_address(_token)
     if msg.sender == _token and token_rules._rules[_token] & token_rules.BOUND != 0:
         return
     # A bound token may recover wallets, so no token binds itself.
@@ -143,7 +144,8 @@ def batchRegisterIdentity(
 ):
     """@notice Registers many wallets without expiry. Agent only."""
     agents._check_agent()
-    assert len(_userAddresses) == len(_identities) and len(_userAddresses) == len(_countries), "registry: lists differ in length"
+    self._check_lengths(len(_userAddresses), len(_identities))
+    self._check_lengths(len(_userAddresses), len(_countries))
     for i: uint256 in range(len(_userAddresses), bound=BATCH_MAX):
         self._register(
             _userAddresses[i], _identities[i], _countries[i], investor_record.NO_EXPIRY << investor_record.VERIFIED_UNTIL_AT
@@ -169,8 +171,9 @@ def register_investor_batch(
 ):
     """@notice Registers many investors. Agent only."""
     agents._check_agent()
-    assert len(wallets) == len(identities) and len(wallets) == len(countries), "registry: lists differ in length"
-    assert len(wallets) == len(verified_until), "registry: lists differ in length"
+    self._check_lengths(len(wallets), len(identities))
+    self._check_lengths(len(wallets), len(countries))
+    self._check_lengths(len(wallets), len(verified_until))
     for i: uint256 in range(len(wallets), bound=BATCH_MAX):
         self._register_investor(wallets[i], identities[i], countries[i], verified_until[i])
 
@@ -181,7 +184,7 @@ def register_claimed(
 ):
     """@notice Registers an investor's wallet with a first claim, eligible as long as the claim. The claim verifier only."""
     self._check_claim_verifier()
-    self._check_country(country)
+    assert 0 < country and country <= COUNTRY_CODE_MAX, "registry: country is not an ISO 3166-1 number"
     self._register(wallet, identity, country, requirements._with_claim(wallet, 0, topic, issuer, claim_until))
 
 
@@ -197,7 +200,7 @@ def count_claim(wallet: address, topic: uint256, issuer: address, claim_until: u
 def set_verified_until(wallets: DynArray[address, BATCH_MAX], verified_until: DynArray[uint256, BATCH_MAX]):
     """@notice Prolongs or shortens eligibility, as after a new review; where claims are asked, only shortens. Agent only."""
     agents._check_agent()
-    assert len(wallets) == len(verified_until), "registry: lists differ in length"
+    self._check_lengths(len(wallets), len(verified_until))
     for i: uint256 in range(len(wallets), bound=BATCH_MAX):
         record: uint256 = records._registered(wallets[i])
         shortens: bool = verified_until[i] <= investor_record._verified_until(record)
@@ -220,13 +223,13 @@ def updateIdentity(_userAddress: address, _identity: address):
     """@notice Moves a wallet to another identity; claims about the old one no longer count for it. Agent only."""
     agents._check_agent()
     record: uint256 = records._registered(_userAddress)
-    assert _identity != empty(address), "invalid argument - zero address"
+    arguments._check_address(_identity)
     previous: address = investor_record._identity(record)
     if previous != _identity:
         self._take_out(_userAddress, record)
         # Country and time stay; flags and claims go.
         kept: uint256 = record & (2**64 - 1 - investor_record.FLAGS)
-        self._file(_userAddress, (convert(_identity, uint256) << investor_record.IDENTITY_AT) | kept)
+        self._file(_userAddress, _identity, kept, records._records[_userAddress])
     log records.IdentityUpdated(oldIdentity=previous, newIdentity=_identity)
 
 
@@ -244,18 +247,17 @@ def deleteIdentity(_userAddress: address):
     """@notice Forgets a wallet, also a lost one that was replaced. Its tokens stay where they are, with an unknown holder. Agent only."""
     agents._check_agent()
     record: uint256 = records._records[_userAddress]
-    assert record != 0 and record & investor_record.HEAD == 0, "address not stored yet"
+    assert record != 0 and record & investor_record.NO_RECORD == 0, "address not stored yet"
     self._take_out(_userAddress, record)
     if record & investor_record.MOVED == 0:
         log records.IdentityRemoved(investorAddress=_userAddress, identity=investor_record._identity(record))
-    self._tell_country(_userAddress, investor_record._country(record), 0)
 
 
 @external
 def recover_wallet(lost: address, replacement: address, investor: address) -> bool:
     """
     @notice Puts `replacement` in the place of the investor's lost wallet, with its eligibility. An agent, or a token bound here.
-    @dev The lost wallet stays in its investor's ring, unregistered: it may still hold other tokens, which are recovered one by one.
+    @dev A lost wallet that holds other tokens stays in its investor's ring, unregistered, until these are recovered too.
     @return False, with nothing changed, when the wallets do not both belong to the investor.
     """
     is_bound: bool = token_rules._rules[msg.sender] & token_rules.BOUND != 0
@@ -266,7 +268,7 @@ def recover_wallet(lost: address, replacement: address, investor: address) -> bo
         return False
     if investor == empty(address) or replacement == empty(address) or lost == replacement or found & investor_record.MOVED != 0:
         return False
-    is_new: bool = found == 0 or found & investor_record.HEAD != 0
+    is_new: bool = found == 0 or found & investor_record.NO_RECORD != 0
     if not is_new and investor_record._identity(found) != investor:
         return False
     # A first wallet may have code too (a multi-signature wallet): only an identity contract is asked for its keys.
@@ -276,14 +278,18 @@ def recover_wallet(lost: address, replacement: address, investor: address) -> bo
         if not staticcall IOnchainIdentity(investor).keyHasPurpose(keccak256(abi_encode(replacement)), 1):
             return False
 
+    stays: bool = self._holds_others(lost)
+    if not stays:
+        self._take_out(lost, lost_record)
     if is_new:
-        # The agent vouches that the investor is the same, so what was verified stays verified.
-        self._file(replacement, investor_record._without(lost_record, investor_record.FLAGS))
+        # The agent vouches that the investor is the same, so what was verified stays verified; only flags are the wallet's own.
+        kept: uint256 = lost_record & (2**96 - 1 - investor_record.FLAGS)
+        self._file(replacement, investor, kept, records._records[replacement])
         log records.IdentityRegistered(investorAddress=replacement, identity=investor)
         log records.EligibilitySet(wallet=replacement, verified_until=investor_record._verified_until(lost_record))
-        self._tell_country(replacement, 0, investor_record._country(lost_record))
-    if lost_record & investor_record.MOVED == 0:
+    if stays:
         records._records[lost] |= investor_record.MOVED
+    if lost_record & investor_record.MOVED == 0:
         log records.IdentityRemoved(investorAddress=lost, identity=investor)
     return True
 
@@ -334,6 +340,23 @@ def book_transfer(
     sender: address, receiver: address, amount: uint256, sender_balance: uint256, receiver_balance: uint256
 ) -> uint256:
     """@notice Judges and counts a transfer of the calling token, given both balances before it. The token reverts unless 0."""
+    word: uint256 = token_rules._rules[msg.sender]
+    record: uint256 = records._records[receiver]
+    # Nearly every transfer: nobody becomes a holder or ceases to be one, no other wallet matters. The same judgement by a shorter way.
+    if (
+        word & token_rules.PLAIN == token_rules.BOUND
+        and record & investor_record.GROUPED == 0
+        and receiver_balance != 0
+        and amount != sender_balance
+        and sender != receiver
+        and amount != 0
+    ):
+        if not investor_record._is_eligible(record, word):
+            return token_rules.RECEIVER_NOT_VERIFIED
+        code: uint256 = 0
+        fact: uint256 = 0
+        code, fact = token_rules._judge(msg.sender, word, record, amount, receiver_balance, 0)
+        return code
     return self._book(sender, receiver, amount, sender_balance, receiver_balance, 0, True, True)
 
 
@@ -453,7 +476,7 @@ def _check_claim_verifier():
 
 @internal
 def _set_claim_verifier(claim_verifier: address):
-    assert claim_verifier != empty(address), "invalid argument - zero address"
+    arguments._check_address(claim_verifier)
     kept: uint256 = requirements._settings & (2**investor_record.IDENTITY_AT - 1)
     requirements._settings = (convert(claim_verifier, uint256) << investor_record.IDENTITY_AT) | kept
     log ClaimVerifierSet(claim_verifier=claim_verifier)
@@ -464,14 +487,13 @@ def _set_claim_verifier(claim_verifier: address):
 
 @internal
 @pure
-def _check_country(country: uint16):
-    code: uint256 = convert(country, uint256)
-    assert code != 0 and code <= COUNTRY_CODE_MAX, "registry: country is not an ISO 3166-1 number"
+def _check_lengths(first: uint256, second: uint256):
+    assert first == second, "registry: lists differ in length"
 
 
 @internal
 def _register_investor(wallet: address, identity: address, country: uint16, verified_until: uint256):
-    self._check_country(country)
+    assert 0 < country and country <= COUNTRY_CODE_MAX, "registry: country is not an ISO 3166-1 number"
     until: uint256 = min(verified_until, investor_record.NO_EXPIRY)
     filed: address = wallet if identity == empty(address) else identity
     self._register(wallet, filed, country, until << investor_record.VERIFIED_UNTIL_AT)
@@ -480,27 +502,34 @@ def _register_investor(wallet: address, identity: address, country: uint16, veri
 
 @internal
 def _register(wallet: address, identity: address, country: uint16, eligibility: uint256):
-    records._check_new(wallet, identity)
+    record: uint256 = (convert(country, uint256) << investor_record.COUNTRY_AT) | eligibility
     previous: uint256 = records._records[wallet]
-    if previous & investor_record.MOVED != 0:
-        self._take_out(wallet, previous)
-    code: uint256 = convert(country, uint256)
-    filed: uint256 = convert(identity, uint256) << investor_record.IDENTITY_AT
-    self._file(wallet, filed | (code << investor_record.COUNTRY_AT) | eligibility)
+    if previous == 0 and wallet == identity and wallet != empty(address):
+        # A first wallet, by a shorter way: there is no ring.
+        records._records[wallet] = record | (convert(identity, uint256) << investor_record.IDENTITY_AT)
+    else:
+        records._check_new(wallet, identity, previous)
+        if previous & investor_record.MOVED != 0:
+            self._take_out(wallet, previous)
+        self._file(wallet, identity, record, records._records[wallet])
     log records.IdentityRegistered(investorAddress=wallet, identity=identity)
 
 
 @internal
-def _file(wallet: address, record: uint256):
-    records._file(wallet, record)
-    if records._next[wallet] != empty(address):
+def _file(wallet: address, identity: address, record: uint256, before: uint256):
+    joins_ring: bool = records._file(wallet, identity, record, before)
+    if joins_ring:
         self._recount(wallet, False)
+    if joins_ring or before != 0:
+        # A wallet that was never known is told nobody of: what it holds counts when it next receives.
+        self._tell_country(wallet, 0, investor_record._country(record))
 
 
 @internal
 def _take_out(wallet: address, record: uint256):
     if record & investor_record.GROUPED != 0:
         self._recount(wallet, True)
+    self._tell_country(wallet, investor_record._country(record), 0)
     records._take_out(wallet, record)
 
 
@@ -515,6 +544,19 @@ def _recount(wallet: address, leaves_ring: bool):
         is_own, elsewhere = self._held_elsewhere(token, wallet, empty(address))
         if elsewhere > 0:
             token_rules._count(token, token_rules._rules[token], leaves_ring)
+
+
+@internal
+@view
+def _holds_others(lost: address) -> bool:
+    """@dev Whether a wallet holds tokens beside the caller's, or further rules have yet to learn whose the caller's are."""
+    for token: address in token_rules._tokens:
+        if token == msg.sender:
+            if token_rules._rules[token] & token_rules.FURTHER != 0:
+                return True
+        elif staticcall IHoldings(token).balanceOf(lost) > 0:
+            return True
+    return False
 
 
 @internal
@@ -533,10 +575,10 @@ def _tell_country(wallet: address, before: uint256, now: uint256):
 @view
 def _is_verified(record: uint256, settings: uint256) -> bool:
     """@dev `settings`, or a token's rules, which carry the same."""
-    if not investor_record._is_current(record):
+    if not investor_record._is_eligible(record, settings):
         return False
     if settings & investor_record.LIVE == 0:
-        return investor_record._holds_claims(record, settings)
+        return True
     return staticcall IClaimVerifier(self._claim_verifier()).is_vouched(
         investor_record._identity(record), requirements.topicsRegistry, requirements.issuersRegistry
     )
@@ -662,9 +704,9 @@ def _judge(
 
     code: uint256 = 0
     fact: uint256 = 0
-    code, fact = token_rules._judge(
-        token, word, investor_record._country(record), sender, amount, held, changes, joins and not leaves, supply
-    )
+    code, fact = token_rules._judge(token, word, record, amount if changes else 0, held, supply)
+    if code == token_rules.YES and joins and not leaves:
+        code, fact = token_rules._judge_place(word)
     if code == token_rules.YES and word & token_rules.FURTHER != 0:
         code, fact = token_rules._judge_further(token, sender, receiver, amount, sender_balance, receiver_balance, joins, leaves)
     return code, fact, joins, leaves

@@ -5,6 +5,7 @@
 supply, further rules elsewhere. Knows no registry: who asks it brings what the receiver's record says and what the investor holds.
 """
 
+from access import arguments
 from access import ownership
 from access import agents
 from identity import investor_record
@@ -29,6 +30,8 @@ SUPPLY_CAPPED: constant(uint256) = 8
 COUNTED: constant(uint256) = 16
 FURTHER: constant(uint256) = 32
 SHORT: constant(uint256) = 64
+# A word with no more than `bound` of these is judged without another contract.
+PLAIN: constant(uint256) = 4 + 32 + 128
 COUNTRY_CODES_AT: constant(uint256) = 8
 COUNTRY_CODES_MAX: constant(uint256) = 5
 COUNTRY_CODE_BITS: constant(uint256) = 10
@@ -147,8 +150,7 @@ def set_transfer_rules(token: address, transfer_rules: address):
 def seed_holders(token: address, holders: uint256):
     """@notice Says how many investors hold a token that was bound with holders already; from then on the count is kept. Owner only."""
     ownership._check_owner()
-    rules: uint256 = self._rules[token]
-    assert rules & BOUND != 0, "This token is not bound"
+    rules: uint256 = self._bound_rules(token)
     assert rules & COUNTED == 0, "compliance: holders are counted already"
     assert holders <= COUNT_MAX, "compliance: limit is too large"
     # A token whose holders are not counted has none in its word.
@@ -226,9 +228,9 @@ def _bind(token: address, settings: uint256):
 @internal
 def _unbind(token: address):
     """@dev Forgets the token's rules. The owner, or the token itself."""
-    assert token != empty(address), "invalid argument - zero address"
+    arguments._check_address(token)
     assert msg.sender == ownership.owner or msg.sender == token, "only owner or token can call"
-    assert self._rules[token] & BOUND != 0, "This token is not bound"
+    self._bound_rules(token)
     self._rules[token] = 0
     self._supply_caps[token] = 0
     self._countries[token] = empty(uint256[4])
@@ -260,7 +262,15 @@ def _check_bound():
 @view
 def _check_may_rule(token: address):
     agents._check_owner_or_agent()
-    assert self._rules[token] & BOUND != 0, "This token is not bound"
+    self._bound_rules(token)
+
+
+@internal
+@view
+def _bound_rules(token: address) -> uint256:
+    rules: uint256 = self._rules[token]
+    assert rules & BOUND != 0, "This token is not bound"
+    return rules
 
 
 # Internal: setting rules
@@ -336,43 +346,39 @@ def _is_listed(token: address, word: uint256, country: uint256) -> bool:
 
 @internal
 @view
-def _judge(
-    token: address,
-    word: uint256,
-    country: uint256,
-    sender: address,
-    amount: uint256,
-    held: uint256,
-    changes: bool,
-    adds_holder: bool,
-    supply: uint256,
-) -> (uint256, uint256):
+def _judge(token: address, word: uint256, record: uint256, amount: uint256, held: uint256, supply: uint256) -> (uint256, uint256):
     """
-    @dev Whether the rules of a bound token let a move be, asked before it. A zero sender is a mint.
-    @param country The receiver's.
+    @dev Whether the rules of a bound token let its receiver have that much, asked before the move.
+    @param record The receiver's; only the country counts here.
+    @param amount Zero for a move that does not change what investors hold, as between an investor's own wallets.
     @param held What the receiver's investor holds over all wallets, before.
-    @param changes Whether what investors hold changes: not when nothing moves, or between an investor's own wallets.
-    @param supply After a mint.
+    @param supply After a mint; zero where none is made.
     @return The reason's number and the fact behind a no.
     """
-    mode: uint256 = word & COUNTRY_MODE
-    if mode != 0:
+    if word & COUNTRY_MODE != 0:
+        country: uint256 = (record >> investor_record.COUNTRY_AT) & investor_record.COUNTRY_MAX
         if self._is_listed(token, word, country):
-            if mode == BLOCK_LISTED:
+            if word & COUNTRY_MODE == BLOCK_LISTED:
                 return COUNTRY_BLOCKED, country
-        elif mode == ALLOW_LISTED:
+        elif word & COUNTRY_MODE == ALLOW_LISTED:
             return COUNTRY_NOT_ALLOWED, country
-    if sender == empty(address) and word & SUPPLY_CAPPED != 0 and supply > self._supply_caps[token]:
+    if supply != 0 and word & SUPPLY_CAPPED != 0 and supply > self._supply_caps[token]:
         return SUPPLY_CAP, self._supply_caps[token]
-    if changes:
-        maximum: uint256 = word >> MAXIMUM_AT
+    maximum: uint256 = word >> MAXIMUM_AT
+    if maximum != 0 and amount != 0:
         # Just compared: the maximum is not below the amount.
-        if maximum != 0 and (amount > maximum or held > unsafe_sub(maximum, amount)):
+        if amount > maximum or held > unsafe_sub(maximum, amount):
             return MAXIMUM_BALANCE, maximum
-        if adds_holder and word & COUNTED != 0:
-            cap: uint256 = (word >> HOLDER_CAP_AT) & COUNT_MAX
-            if cap != 0 and (word >> HOLDERS_AT) & COUNT_MAX >= cap:
-                return HOLDER_CAP_REACHED, cap
+    return YES, 0
+
+
+@internal
+@pure
+def _judge_place(word: uint256) -> (uint256, uint256):
+    """@dev Whether there is room for one holder more."""
+    cap: uint256 = (word >> HOLDER_CAP_AT) & COUNT_MAX
+    if cap != 0 and (word >> HOLDERS_AT) & COUNT_MAX >= cap:
+        return HOLDER_CAP_REACHED, cap
     return YES, 0
 
 

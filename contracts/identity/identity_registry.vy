@@ -8,6 +8,7 @@ by the claims that a claim verifier registered, until they expire or end. In bot
 Where an investor has no identity contract, the first wallet's address is the identity.
 """
 
+from access import arguments
 from access import ownership
 from access import agents
 from identity import investor_record
@@ -54,7 +55,7 @@ claim_verifier: public(address)
 def initialize(trusted_issuers_registry: address, claim_topics_registry: address, identity_storage: address):
     """@notice Wires the registry, once, in live mode; the caller becomes owner. Given as its own storage, it keeps all records here."""
     ownership._begin()
-    assert identity_storage != empty(address), "invalid argument - zero address"
+    arguments._check_address(identity_storage)
     requirements._set_live(True)
     requirements._set_topics_registry(claim_topics_registry)
     requirements._set_issuers_registry(trusted_issuers_registry)
@@ -126,7 +127,8 @@ def batchRegisterIdentity(
 ):
     """@notice Registers many wallets without an end of their own. Agent only."""
     agents._check_agent()
-    assert len(_userAddresses) == len(_identities) and len(_userAddresses) == len(_countries), "registry: lists differ in length"
+    self._check_lengths(len(_userAddresses), len(_identities))
+    self._check_lengths(len(_userAddresses), len(_countries))
     for i: uint256 in range(len(_userAddresses), bound=BATCH_MAX):
         self._register(
             _userAddresses[i], _identities[i], _countries[i], investor_record.NO_EXPIRY << investor_record.VERIFIED_UNTIL_AT
@@ -152,8 +154,9 @@ def register_investor_batch(
 ):
     """@notice Registers many investors. Agent only."""
     agents._check_agent()
-    assert len(wallets) == len(identities) and len(wallets) == len(countries), "registry: lists differ in length"
-    assert len(wallets) == len(verified_until), "registry: lists differ in length"
+    self._check_lengths(len(wallets), len(identities))
+    self._check_lengths(len(wallets), len(countries))
+    self._check_lengths(len(wallets), len(verified_until))
     for i: uint256 in range(len(wallets), bound=BATCH_MAX):
         self._register_investor(wallets[i], identities[i], countries[i], verified_until[i])
 
@@ -180,7 +183,7 @@ def count_claim(wallet: address, topic: uint256, issuer: address, claim_until: u
 def set_verified_until(wallets: DynArray[address, BATCH_MAX], verified_until: DynArray[uint256, BATCH_MAX]):
     """@notice Prolongs or shortens eligibility, as after a new review; where registered claims count, only shortens. Agent only."""
     agents._check_agent()
-    assert len(wallets) == len(verified_until), "registry: lists differ in length"
+    self._check_lengths(len(wallets), len(verified_until))
     settings: uint256 = requirements._settings
     prolongs_freely: bool = settings & investor_record.LIVE != 0 or settings & investor_record.CLAIMS == 0
     for i: uint256 in range(len(wallets), bound=BATCH_MAX):
@@ -209,13 +212,13 @@ def updateIdentity(_userAddress: address, _identity: address):
     if shared != empty(address):
         extcall IIdentityRegistryStorage(shared).modifyStoredIdentity(_userAddress, _identity)
     assert previous != empty(address), "address not stored yet"
-    assert _identity != empty(address), "invalid argument - zero address"
+    arguments._check_address(_identity)
     record: uint256 = records._records[_userAddress]
     if records._is_own(record) and investor_record._identity(record) != _identity:
         records._take_out(_userAddress, record)
         # Country and time stay; flags and claims go.
         kept: uint256 = record & (2**64 - 1 - investor_record.FLAGS)
-        records._file(_userAddress, (convert(_identity, uint256) << investor_record.IDENTITY_AT) | kept)
+        records._file(_userAddress, _identity, kept, records._records[_userAddress])
     log records.IdentityUpdated(oldIdentity=previous, newIdentity=_identity)
 
 
@@ -259,10 +262,10 @@ def isVerified(_userAddress: address) -> bool:
     """@notice Whether the wallet's investor is registered and eligible now."""
     record: uint256 = self._effective_record(_userAddress)
     settings: uint256 = requirements._settings
-    if not investor_record._is_current(record):
+    if not investor_record._is_eligible(record, settings):
         return False
     if settings & investor_record.LIVE == 0:
-        return investor_record._holds_claims(record, settings)
+        return True
     return live_claims._is_vouched(
         investor_record._identity(record), requirements.topicsRegistry, requirements.issuersRegistry
     )
@@ -328,6 +331,12 @@ def _check_claim_verifier():
 
 @internal
 @pure
+def _check_lengths(first: uint256, second: uint256):
+    assert first == second, "registry: lists differ in length"
+
+
+@internal
+@pure
 def _check_country(country: uint16):
     code: uint256 = convert(country, uint256)
     assert code != 0 and code <= COUNTRY_CODE_MAX, "registry: country is not an ISO 3166-1 number"
@@ -360,16 +369,15 @@ def _register_investor(wallet: address, identity: address, country: uint16, veri
 def _register(wallet: address, identity: address, country: uint16, eligibility: uint256):
     shared: address = self._shared_storage()
     if shared == empty(address):
-        records._check_new(wallet, identity)
+        records._check_new(wallet, identity, records._records[wallet])
     else:
         self._share(shared, wallet, identity, country)
         previous: uint256 = records._records[wallet]
         if records._is_own(previous):
             # Another registry removed it from the storage since.
             records._take_out(wallet, previous)
-    code: uint256 = convert(country, uint256)
-    filed: uint256 = convert(identity, uint256) << investor_record.IDENTITY_AT
-    records._file(wallet, filed | (code << investor_record.COUNTRY_AT) | eligibility)
+    country_bits: uint256 = convert(country, uint256) << investor_record.COUNTRY_AT
+    records._file(wallet, identity, country_bits | eligibility, records._records[wallet])
     log records.IdentityRegistered(investorAddress=wallet, identity=identity)
 
 

@@ -7,6 +7,7 @@ roles nor claims nor tokens.
 names one, or, where the identity is a wallet filed under another identity, `_head` names one.
 """
 
+from access import arguments
 from identity import investor_record
 
 OTHER_WALLETS_MAX: constant(uint256) = 15
@@ -55,7 +56,7 @@ def other_wallets(wallet: address) -> DynArray[address, OTHER_WALLETS_MAX]:
 def record(wallet: address) -> uint256:
     """@notice The wallet's record as investor_record lays it out; zero for one that is not known."""
     word: uint256 = self._records[wallet]
-    return 0 if word & investor_record.HEAD != 0 else word
+    return 0 if word & investor_record.NO_RECORD != 0 else word
 
 
 @internal
@@ -84,10 +85,10 @@ def _known_identity(wallet: address) -> address:
 
 
 @internal
-@view
-def _check_new(wallet: address, identity: address):
-    assert wallet != empty(address) and identity != empty(address), "invalid argument - zero address"
-    word: uint256 = self._records[wallet]
+@pure
+def _check_new(wallet: address, identity: address, word: uint256):
+    arguments._check_address(wallet)
+    arguments._check_address(identity)
     assert word == 0 or word & investor_record.UNREGISTERED != 0, "address stored already"
 
 
@@ -120,16 +121,17 @@ def _set_country(wallet: address, country: uint16):
 
 
 @internal
-def _file(wallet: address, record: uint256):
-    """@dev Writes the record of a wallet that is in no ring, and puts it into the ring of its investor."""
-    identity: address = investor_record._identity(record)
-    word: uint256 = record
-    before: uint256 = self._records[wallet]  # Zero, or a head: others are filed under this wallet already.
+def _file(wallet: address, identity: address, record: uint256, before: uint256) -> bool:
+    """
+    @dev Writes the record of a wallet that is in no ring, and puts it into the ring of its investor, if there is one.
+    @param before The wallet's word until now, which is no record.
+    """
+    word: uint256 = record | (convert(identity, uint256) << investor_record.IDENTITY_AT)
     member: address = empty(address)
     if identity == wallet:
         member = investor_record._identity(before)
     else:
-        if before != 0:
+        if before & investor_record.HEAD != 0:
             word |= investor_record.HEADED
             self._head[wallet] = investor_record._identity(before)
         member = self._head_of(identity)
@@ -143,13 +145,16 @@ def _file(wallet: address, record: uint256):
         self._records[member] |= investor_record.GROUPED
         word |= investor_record.GROUPED
     self._records[wallet] = word
+    return member != empty(address)
 
 
 @internal
 def _take_out(wallet: address, record: uint256):
     """@dev Takes a wallet out of the ring of its investor and forgets its record; who is filed under it still finds the ring."""
     identity: address = investor_record._identity(record)
-    stays: address = self._leave_ring(wallet)
+    stays: address = empty(address)
+    if record & investor_record.GROUPED != 0:
+        stays = self._leave_ring(wallet)
     head: address = empty(address)
     if identity == wallet:
         head = stays
@@ -159,15 +164,13 @@ def _take_out(wallet: address, record: uint256):
             self._head[wallet] = empty(address)
         if self._head_of(identity) == wallet:
             self._set_head(identity, stays)
-    self._records[wallet] = self._head_word(head)
+    self._records[wallet] = self._head_word(head) | investor_record.FORGOTTEN
 
 
 @internal
 def _leave_ring(wallet: address) -> address:
-    """@dev Returns a wallet that stays in the ring; zero when there was no other."""
+    """@dev Of a wallet that has others beside it. Returns one that stays."""
     following: address = self._next[wallet]
-    if following == empty(address):
-        return empty(address)
     last: address = following
     for step: uint256 in range(OTHER_WALLETS_MAX):
         if self._next[last] == wallet:
@@ -209,8 +212,8 @@ def _head_of(identity: address) -> address:
 def _set_head(identity: address, member: address):
     """@dev `identity` is no wallet of its own ring, else the ring needs no head."""
     word: uint256 = self._records[identity]
-    if word == 0 or word & investor_record.HEAD != 0:
-        self._records[identity] = self._head_word(member)
+    if word & investor_record.HEAD != 0 or investor_record._identity(word) == empty(address):
+        self._records[identity] = (word & investor_record.FORGOTTEN) | self._head_word(member)
         return
     self._head[identity] = member
     word |= investor_record.HEADED

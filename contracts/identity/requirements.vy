@@ -6,6 +6,7 @@ list of topics, and verifies no claim.
 @dev `_settings` as investor_record lays it out; the registry says what the address in it is.
 """
 
+from access import arguments
 from identity import investor_record
 from interfaces import IClaimTopicsRegistry
 
@@ -52,14 +53,14 @@ def is_live() -> bool:
 
 @internal
 def _set_issuers_registry(issuers: address):
-    assert issuers != empty(address), "invalid argument - zero address"
+    arguments._check_address(issuers)
     self.issuersRegistry = issuers
     log TrustedIssuersRegistrySet(trustedIssuersRegistry=issuers)
 
 
 @internal
 def _set_topics_registry(topics_registry: address):
-    assert topics_registry != empty(address), "invalid argument - zero address"
+    arguments._check_address(topics_registry)
     self.topicsRegistry = topics_registry
     log ClaimTopicsRegistrySet(claimTopicsRegistry=topics_registry)
     self._take_over_topics()

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+# pragma version 0.4.3
+"""
+@notice Refuses arguments that no function can mean. One text in the code, however many ask.
+"""
+
+@internal
+@pure
+def _check_address(given: address):
+    assert given != empty(address), "invalid argument - zero address"
