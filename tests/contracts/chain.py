@@ -122,8 +122,12 @@ class Chain:
         return self.create(compiled.bytecode, sender=sender)
 
     def at(self, name: str, address: str) -> Contract:
-        self._contracts[address] = contract_artifacts.load(name)
-        return Contract(self, contract_artifacts.load(name), address)
+        return self.attach(contract_artifacts.load(name), address)
+
+    def attach(self, artifact: ContractArtifact, address: str) -> Contract:
+        """Call a contract that is not ours, or only a test's, by its own artifact."""
+        self._contracts[address] = artifact
+        return Contract(self, artifact, address)
 
     def code(self, address: str) -> bytes:
         return self._env.get_code(address)

@@ -198,9 +198,14 @@ class ContractArtifact:
 def load(name: str) -> ContractArtifact:
     """Return the compiled contract of this name, read once. Raises ContractsMissing when the package has none."""
     try:
-        artifact = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+        text = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ContractsMissing(contract=name) from None
+    return read(name, json.loads(text))
+
+
+def read(name: str, artifact: Mapping[str, Any]) -> ContractArtifact:
+    """Return a compiled contract from its `abi`, `bytecode` and `deployed_bytecode`, as the compiler and others' packages have them."""
     functions: dict[str, tuple[ContractFunction, ...]] = {}
     events: dict[bytes, ContractEvent] = {}
     constructor_inputs: tuple[str, ...] = ()
