@@ -139,6 +139,8 @@ class Chain:
         for known in (to, sender):
             self._env.evm.vm.state.mark_address_warm(bytes.fromhex(known[2:]))
         computation = self._env.execute_code(to_address=to, sender=sender, data=data)
+        # EIP-1153: the transaction ends here.
+        self._env.evm.vm.state.clear_transient_storage()
         if computation.is_error:
             raise Reverted(revert_reason(computation.output))
         logs = [self._decoded(*log) for log in computation.get_log_entries()]
