@@ -43,6 +43,7 @@ CONTRACTS = {
     "security_factory": "factory/security_factory.vy",
     "security_token": "token/security_token.vy",
     "title_deed": "title/title_deed.vy",
+    "transfer_rules": "compliance/transfer_rules.vy",
     "trusted_issuers_registry": "identity/trusted_issuers_registry.vy",
 }
 REASONS = "reasons.json"
