@@ -66,7 +66,6 @@ OF_THE_MOVE: constant(uint256) = WINDOWS | HOURS | VENUES | APPROVAL
 OF_THE_SENDER: constant(uint256) = WHOLE_FROM | MINIMUM | HOLDING | VOLUME
 OF_THE_RECEIVER: constant(uint256) = COUNTED | WHOLE_TO | MINIMUM
 WITH_LIMITS: constant(uint256) = HOURS | MINIMUM | VOLUME
-REMEMBERED: constant(uint256) = COUNTED | HOLDING | VOLUME
 HOLDING_AT: constant(uint256) = 176
 PERIOD_AT: constant(uint256) = 224
 SECONDS_MAX: constant(uint256) = 2**32 - 1
@@ -243,7 +242,7 @@ def set_compliance(token: address, compliance: address):
 def count_by_country(token: address, is_on: bool):
     """
     @notice Begins to count investors per country from zero, without caps, or stops it. Owner or agent.
-    @dev Who holds already is counted by `count_holders`, or when something is next received.
+    @dev Who holds already is counted by `count_holders`.
     """
     self._count_by(holder_places.COUNTRY, token, is_on)
     log CountingByCountrySet(token=token, is_on=is_on)
@@ -510,18 +509,18 @@ def book(
         return
     if setup & (VENUES | APPROVAL) != 0:
         self._use_up(setup, self._transfer_key(token, sender, receiver, amount))
-    if setup & REMEMBERED == 0:
+    if setup & (HOLDING | VOLUME) == 0 and (setup & COUNTED == 0 or not (joins or leaves)):
         return
 
     registry: address = investor_lookup._registry(token)
     from_identity: address = investor_lookup._identity(registry, sender)
     to_identity: address = investor_lookup._identity(registry, receiver)
-    if sender != empty(address):
-        if from_identity == to_identity and from_identity != empty(address):
-            return
+    if from_identity != empty(address) and from_identity == to_identity:
+        return
+    if leaves or (setup & VOLUME != 0 and sender != empty(address)):
         self._book_sender(setup, token, sender, from_identity, amount, receiver != empty(address), leaves)
-    if receiver != empty(address):
-        self._book_receiver(setup, token, registry, receiver, to_identity, amount)
+    if joins or (setup & HOLDING != 0 and receiver != empty(address)):
+        self._book_receiver(setup, token, registry, receiver, to_identity, amount, joins)
 
 
 @external
@@ -690,26 +689,29 @@ def _judge_move(setup: uint256, limits: uint256, move: Move) -> (uint256, uint25
 @internal
 @view
 def _judge_sender(setup: uint256, limits: uint256, move: Move) -> (uint256, uint256):
+    minimum: uint256 = limits & AMOUNT_MAX if setup & MINIMUM != 0 else 0
+    # More than is held is for the token to refuse.
+    rest: uint256 = move.sender_balance - min(move.amount, move.sender_balance)
+    if setup & (WHOLE_FROM | HOLDING | VOLUME) == 0 and rest >= minimum:
+        return YES, 0
     registry: address = investor_lookup._registry(move.token)
-    rest: uint256 = 0
-    if setup & (WHOLE_FROM | MINIMUM | HOLDING) != 0:
+    record: uint256 = 0
+    held_back: uint256 = 0
+    free_at: uint256 = 0
+    if setup & (HOLDING | VOLUME) != 0:
+        investor: address = self._investor(move.sender, investor_lookup._identity(registry, move.sender))
+        record = self._investors[move.token][investor]
+        held_back, free_at = self._held_back(setup, move.token, investor, record)
+    # What the investor holds in other wallets is only asked where it can matter.
+    if setup & WHOLE_FROM != 0 or rest < max(minimum, held_back):
         position: uint256 = move.sender_balance + investor_lookup._held_elsewhere(move.token, registry, move.sender)
-        # More than is held is for the token to refuse.
         rest = position - min(move.amount, position)
         if setup & WHOLE_FROM != 0 and rest > 0:
             return WHOLE_POSITION_ONLY, position
-        if setup & MINIMUM != 0 and rest > 0 and rest < limits & AMOUNT_MAX:
-            return SENDER_BELOW_MINIMUM, limits & AMOUNT_MAX
-    if setup & (HOLDING | VOLUME) == 0:
-        return YES, 0
-
-    investor: address = self._investor(move.sender, investor_lookup._identity(registry, move.sender))
-    record: uint256 = self._investors[move.token][investor]
-    held_back: uint256 = 0
-    free_at: uint256 = 0
-    held_back, free_at = self._held_back(setup, move.token, investor, record)
-    if rest < held_back:
-        return HOLDING_PERIOD, free_at
+        if rest > 0 and rest < minimum:
+            return SENDER_BELOW_MINIMUM, minimum
+        if rest < held_back:
+            return HOLDING_PERIOD, free_at
     if setup & VOLUME != 0:
         limit: uint256 = (limits >> VOLUME_AT) & AMOUNT_MAX
         room: uint256 = limit - min(self._sent(setup, record), limit)
@@ -803,7 +805,7 @@ def _book_sender(
 
 @internal
 def _book_receiver(
-    setup: uint256, token: address, registry: address, receiver: address, identity: address, amount: uint256
+    setup: uint256, token: address, registry: address, receiver: address, identity: address, amount: uint256, joins: bool
 ):
     investor: address = self._investor(receiver, identity)
     record: uint256 = self._investors[token][investor]
@@ -811,10 +813,9 @@ def _book_receiver(
     if setup & HOLDING != 0:
         lots: uint256 = acquired_lots._add_lot(token, investor, record & acquired_lots.LOTS_MAX, self._holding_period(setup), amount)
         changed = self._put(changed, 0, acquired_lots.LOTS_MAX, lots)
-    if setup & COUNTED != 0 and identity != empty(address):
+    if joins and identity != empty(address):
         country: uint256 = 0
-        # Asked only where the investor is about to be counted there.
-        if holder_places._is_kept(holder_places.COUNTRY, setup) and not holder_places._is_counted(holder_places.COUNTRY, setup, record):
+        if holder_places._is_kept(holder_places.COUNTRY, setup):
             country = investor_lookup._country(registry, receiver)
         changed = holder_places._counted(token, setup, changed, country)
     if changed != record:

@@ -102,6 +102,8 @@ def _judge(move: Move) -> (uint256, uint256):
     joins: bool = False
     leaves: bool = False
     joins, leaves = self._changes(move)
+    if self.rules.address == empty(address):
+        return 0, 0
     return staticcall self.rules.judge(move.token, move.sender, move.receiver, move.amount, move.sender_balance,
         move.receiver_balance, joins, leaves)
 
@@ -116,6 +118,8 @@ def _act(move: Move, is_ruled: bool) -> uint256:
     joins: bool = False
     leaves: bool = False
     joins, leaves = self._changes(move)
+    if self.rules.address == empty(address):
+        return 0
     extcall self.rules.book(move.token, move.sender, move.receiver, move.amount, move.sender_balance,
         move.receiver_balance, joins, leaves)
     return 0
