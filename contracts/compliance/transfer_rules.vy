@@ -542,12 +542,15 @@ def holder_country_changed(token: address, wallet: address, from_country: uint16
     if to_country == 0:
         if investor_lookup._held_elsewhere(token, registry, wallet) == 0:
             changed = holder_places._uncounted(token, setup, record)
-    elif from_country == 0:
-        held: uint256 = staticcall IHoldings(token).balanceOf(wallet) + investor_lookup._held_elsewhere(token, registry, wallet)
-        if held > 0 and identity != empty(address):
-            changed = holder_places._counted(token, setup, record, convert(to_country, uint256))
-    elif holder_places._group(holder_places.COUNTRY, record) == convert(from_country, uint256):
+    elif (
+        holder_places._is_counted(holder_places.COUNTRY, setup, record)
+        and holder_places._group(holder_places.COUNTRY, record) == convert(from_country, uint256)
+    ):
         changed = holder_places._moved(holder_places.COUNTRY, token, setup, record, convert(to_country, uint256))
+    elif from_country == 0 and identity != empty(address):
+        held: uint256 = staticcall IHoldings(token).balanceOf(wallet) + investor_lookup._held_elsewhere(token, registry, wallet)
+        if held > 0:
+            changed = holder_places._counted(token, setup, record, convert(to_country, uint256))
     if changed != record:
         self._investors[token][investor] = changed
 

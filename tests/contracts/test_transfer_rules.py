@@ -108,6 +108,20 @@ def test_holders_are_counted_where_they_are_and_follow_their_country(further: Fu
     assert (further.of_country(FRANCE), further.of_country(IRAN)) == (1, 0)
 
 
+def test_an_investor_of_no_known_country_is_counted_apart_until_it_is_known(further: Further) -> None:
+    world = further.world
+    token = deploy_source(world.chain, "plain", PLAIN, sender=world.owner)
+    teller, ann = world.person("compliance"), world.person("ann")
+    token.fn("set", ann, ann, 5, 0, sender=world.owner)
+    further.rules.fn("set_compliance", token.address, teller, sender=world.agent)
+    further.rules.fn("count_by_country", token.address, YES, sender=world.agent)
+    further.rules.fn("book", token.address, ZERO, ann, 5, 0, 0, YES, NO, sender=teller)
+    assert further.rules.view("places_of_country", token.address, 0)[0] == 1
+    further.rules.fn("holder_country_changed", token.address, ann, 0, GERMANY, sender=teller)
+    assert further.rules.view("places_of_country", token.address, 0)[0] == 0
+    assert further.rules.view("places_of_country", token.address, GERMANY)[0] == 1
+
+
 def test_a_country_that_changed_unsaid_gives_back_the_place_that_was_taken(further: Further) -> None:
     world = further.world
     further.set("count_by_country", YES)
@@ -832,11 +846,13 @@ def test_the_rules_begin_once(further: Further) -> None:
 PLAIN = """
 # A token and its ERC-3643 registry, neither of which knows groups of wallets.
 identities: HashMap[address, address]
+countries: HashMap[address, uint16]
 balances: HashMap[address, uint256]
 
 @external
-def set(wallet: address, identity: address, balance: uint256):
+def set(wallet: address, identity: address, balance: uint256, country: uint16):
     self.identities[wallet] = identity
+    self.countries[wallet] = country
     self.balances[wallet] = balance
 
 @external
@@ -852,7 +868,7 @@ def identity(_userAddress: address) -> address:
 @external
 @view
 def investorCountry(_userAddress: address) -> uint16:
-    return 65_535
+    return self.countries[_userAddress]
 
 @external
 @view
@@ -867,7 +883,7 @@ def test_a_registry_that_knows_no_groups_and_amounts_of_any_size_are_judged_and_
     teller, huge = world.person("compliance"), 2**256 - 1
     ann, bob, of_ann, of_bob = (world.person(name) for name in ("ann", "bob", "identity of ann", "identity of bob"))
     for wallet, identity in ((ann, of_ann), (bob, of_bob)):
-        token.fn("set", wallet, identity, 0, sender=world.owner)
+        token.fn("set", wallet, identity, 0, 65_535, sender=world.owner)
     further.rules.fn("set_compliance", token.address, teller, sender=world.agent)
 
     def rule(name: str, *arguments: Any) -> None:
@@ -896,7 +912,7 @@ def test_a_registry_that_knows_no_groups_and_amounts_of_any_size_are_judged_and_
         assert further.rules.view("investor", token.address, ann)[5] == AMOUNT_MAX
     rule("set_country_cap", 65_535, YES, 0)
     rule("set_volume_limit", 0, 0)
-    token.fn("set", bob, of_bob, 5, sender=world.owner)
+    token.fn("set", bob, of_bob, 5, 65_535, sender=world.owner)
     rule("count_holders", [bob])
     assert further.rules.view("places_of_country", token.address, 65_535) == (2, True, 0)
     assert judged(ann, bob, huge, huge, joins=YES) == (0, 0)
