@@ -10,6 +10,7 @@ wallet changes its investor, so a holder is a wallet here: the cap is never pass
 from access import arguments
 from access import ownership
 from access import agents
+from compliance import external_modules
 from compliance import token_rules
 from identity import investor_record
 from interfaces import ICompliance
@@ -22,13 +23,20 @@ implements: ICompliance
 
 initializes: ownership
 initializes: agents[ownership := ownership]
+initializes: external_modules[ownership := ownership]
 initializes: token_rules[ownership := ownership, agents := agents]
 
 exports: (ownership.owner, ownership.transferOwnership)
 exports: (agents.addAgent, agents.removeAgent, agents.isAgent)
+exports: (external_modules.addModule, external_modules.removeModule, external_modules.callModuleFunction)
+exports: (external_modules.getModules, external_modules.isModuleBound)
 exports: (token_rules.set_rules, token_rules.set_countries, token_rules.apply_rules, token_rules.set_transfer_rules)
 exports: (token_rules.seed_holders, token_rules.isTokenBound, token_rules.getTokenBound, token_rules.tokens)
 exports: (token_rules.rules, token_rules.transfer_rules, token_rules.is_country_listed)
+
+
+# The token's own answer to any no of ours: what a module minds it does not say.
+REFUSED_BY_MODULE: constant(uint256) = 18
 
 
 @external
@@ -58,28 +66,37 @@ def unbindToken(_token: address):
 
 @external
 def transferred(_from: address, _to: address, _amount: uint256):
-    """@notice Counts holders after the calling token has moved `_amount`."""
+    """@notice Counts holders after the calling token has moved `_amount`, and tells the modules."""
     self._book(_from, _to, _amount)
+    external_modules._modules_transferred(_from, _to, _amount)
 
 
 @external
 def created(_to: address, _amount: uint256):
-    """@notice Counts holders after the calling token has minted `_amount`."""
+    """@notice Counts holders after the calling token has minted `_amount`, and tells the modules."""
     self._book(empty(address), _to, _amount)
+    external_modules._modules_minted(_to, _amount)
 
 
 @external
 def destroyed(_from: address, _amount: uint256):
-    """@notice Counts holders after the calling token has burned `_amount`."""
+    """@notice Counts holders after the calling token has burned `_amount`, and tells the modules."""
     self._book(_from, empty(address), _amount)
+    external_modules._modules_burned(_from, _amount)
 
 
 @external
 @view
 def canTransfer(_from: address, _to: address, _amount: uint256) -> bool:
-    """@notice Whether the rules of the calling token allow it; asked by anybody else, of the only token bound. A zero `_from` is a mint."""
+    """
+    @notice Whether the rules of the calling token and every module allow it; asked by anybody else, of the only token bound. A zero
+    `_from` is a mint.
+    """
     code: uint256 = 0
     fact: uint256 = 0
+    if len(token_rules._tokens) == 0 and not msg.sender.is_contract:
+        # Somebody asks before there is a token: there are no rules but the modules'.
+        return external_modules._modules_allow(_from, _to, _amount)
     code, fact = self._judge(token_rules._asked_token(), _from, _to, _amount)
     return code == token_rules.YES
 
@@ -120,6 +137,18 @@ def _judge(token: address, sender: address, receiver: address, amount: uint256) 
     word: uint256 = token_rules._rules[token]
     if word & token_rules.BOUND == 0:
         return token_rules.NOT_BOUND, 0
+    code: uint256 = 0
+    fact: uint256 = 0
+    if token_rules._has_rules(word):
+        code, fact = self._judge_by_rules(token, word, sender, receiver, amount)
+    if code == token_rules.YES and not external_modules._modules_allow(sender, receiver, amount):
+        return REFUSED_BY_MODULE, 0
+    return code, fact
+
+
+@internal
+@view
+def _judge_by_rules(token: address, word: uint256, sender: address, receiver: address, amount: uint256) -> (uint256, uint256):
     registry: address = self._registry(token)
     record: uint256 = self._record(registry, receiver)
     sender_balance: uint256 = 0
@@ -149,7 +178,9 @@ def _judge(token: address, sender: address, receiver: address, amount: uint256) 
     if code == token_rules.YES and joins and not leaves:
         code, fact = token_rules._judge_place(word)
     if code == token_rules.YES and word & token_rules.FURTHER != 0:
-        return token_rules._judge_further(token, sender, receiver, amount, sender_balance, receiver_balance, joins, leaves)
+        code, fact = token_rules._judge_further(
+            token, sender, receiver, amount, sender_balance, receiver_balance, joins, leaves
+        )
     return code, fact
 
 
@@ -158,6 +189,8 @@ def _book(sender: address, receiver: address, amount: uint256):
     """@dev For the calling token, which moved first: the balances before are those now, less the move."""
     token_rules._check_bound()
     word: uint256 = token_rules._rules[msg.sender]
+    if word & (token_rules.COUNTED | token_rules.FURTHER) == 0:
+        return
     moves: bool = amount != 0 and sender != receiver
     sender_balance: uint256 = 0
     receiver_balance: uint256 = 0

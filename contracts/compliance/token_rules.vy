@@ -218,8 +218,13 @@ def is_country_listed(token: address, country: uint16) -> bool:
 def _bind(token: address, settings: uint256):
     assert self._rules[token] & BOUND == 0, "compliance: token is already bound"
     assert len(self._tokens) < TOKENS_MAX, "compliance: too many tokens"
-    # Holders are exact from the first token on; a token with holders already must have them counted by the owner.
-    counted: uint256 = COUNTED if staticcall IHoldings(token).totalSupply() == 0 else 0
+    # Holders are exact from the first token on; a token with holders already, or one that does not say, must have them counted.
+    success: bool = False
+    supply: Bytes[32] = b""
+    success, supply = raw_call(
+        token, method_id("totalSupply()"), max_outsize=32, is_static_call=True, revert_on_failure=False
+    )
+    counted: uint256 = COUNTED if success and len(supply) == 32 and convert(supply, uint256) == 0 else 0
     self._rules[token] = BOUND | counted | (settings & SETTINGS)
     self._tokens.append(token)
     log TokenBound(_token=token)
@@ -342,6 +347,12 @@ def _is_listed(token: address, word: uint256, country: uint256) -> bool:
     if country > COUNTRY_CODE_MAX:
         return False
     return (self._countries[token][country >> 8] >> (country & 255)) & 1 == 1
+
+
+@internal
+@pure
+def _has_rules(word: uint256) -> bool:
+    return word & (COUNTRY_MODE | SUPPLY_CAPPED | FURTHER) != 0 or word >> HOLDER_CAP_AT != 0
 
 
 @internal
