@@ -32,6 +32,24 @@ def approve(spender: address, amount: uint256) -> bool:
 
 
 @external
+def increaseAllowance(spender: address, added: uint256) -> bool:
+    """@notice Lets `spender` take that much more from the caller."""
+    allowed: uint256 = self.allowance[msg.sender][spender]
+    assert added <= max_value(uint256) - allowed, "ERC20: increased allowance does not fit"
+    self._approve(msg.sender, spender, unsafe_add(allowed, added))  # Just compared.
+    return True
+
+
+@external
+def decreaseAllowance(spender: address, subtracted: uint256) -> bool:
+    """@notice Lets `spender` take that much less from the caller."""
+    allowed: uint256 = self.allowance[msg.sender][spender]
+    assert subtracted <= allowed, "ERC20: decreased allowance below zero"
+    self._approve(msg.sender, spender, unsafe_sub(allowed, subtracted))  # Just compared.
+    return True
+
+
+@external
 def permit(owner: address, spender: address, amount: uint256, deadline: uint256, v: uint8, r: bytes32, s: bytes32):
     """@notice Approves by the owner's signature (ERC-2612), up to and including `deadline` in Unix seconds."""
     assert block.timestamp <= deadline, "permit: deadline has passed"

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # pragma version 0.4.3
 """
-@notice A security: who holds how much, what is frozen, and what the transfer agent may do (ERC-20, ERC-2612, ERC-3643, ERC-1643).
-Who may hold it, and how much, is asked of the identity registry and of compliance.
+@notice A security: who holds how much, what is frozen or locked, and what the transfer agent may do (ERC-20, ERC-2612, ERC-3643,
+ERC-7943, ERC-1643). Who may hold it, and how much, is asked of the identity registry and of compliance.
 @dev No constructor and one `initialize`, so that the same code serves directly, as a clone or behind a proxy. A compliance contract
 that says it is combined with the registry is asked once per move, after the balances have moved; a no reverts the whole.
+Frozen and locked shares do not overlap: a holder is free to move what is left of the balance after both, never less than nothing.
+Against the holder's will free shares go first, then locked ones (those that unlock last before others), then frozen ones.
 """
 
 from access import ownership
 from access import agents
 from token import allowances
 from token import documents
+from token import lockups
+from token import refusals
 from interfaces import ICombinedCompliance
 from interfaces import ICompliance
 from interfaces import IHoldings
@@ -24,6 +28,7 @@ initializes: ownership
 initializes: agents[ownership := ownership]
 initializes: allowances
 initializes: documents[agents := agents]
+initializes: lockups
 
 exports: (ownership.owner, ownership.transferOwnership)
 exports: (agents.addAgent, agents.removeAgent, agents.isAgent)
@@ -32,6 +37,8 @@ exports: (
     allowances.allowance,
     allowances.nonces,
     allowances.approve,
+    allowances.increaseAllowance,
+    allowances.decreaseAllowance,
     allowances.permit,
     allowances.DOMAIN_SEPARATOR,
     allowances.eip712Domain,
@@ -41,9 +48,11 @@ exports: (documents.setDocument, documents.removeDocument, documents.getDocument
 BATCH_MAX: constant(uint256) = 200
 VERSION: constant(String[8]) = "1.0.0"
 
-# A wallet in one word: balance 0..103 | frozen amount 104..207 | last lock's expiry 208..247 (kept for lockups) | frozen whole 248
+# A wallet in one word: balance 0..103 | frozen amount 104..207 | instant at which its last lockup ends 208..247 | frozen whole 248
 AMOUNT: constant(uint256) = 2**104 - 1
 FROZEN_AT: constant(uint256) = 104
+LAST_UNLOCK_AT: constant(uint256) = 208
+INSTANT: constant(uint256) = 2**40 - 1
 WHOLE: constant(uint256) = 2**248
 
 # What every transfer reads, in one word: compliance 0..159 | paused 160 | combined 161 | decimals 168..175
@@ -64,6 +73,7 @@ SENDER_FROZEN: constant(uint256) = 2
 RECEIVER_FROZEN: constant(uint256) = 3
 INSUFFICIENT_BALANCE: constant(uint256) = 4
 SUPPLY_TOO_LARGE: constant(uint256) = 5
+SHARES_LOCKED: constant(uint256) = 6
 RECEIVER_NOT_VERIFIED: constant(uint256) = 10
 REFUSED_BY_COMPLIANCE: constant(uint256) = 18
 
@@ -103,6 +113,15 @@ event TokensUnfrozen:
     _userAddress: indexed(address)
     _amount: uint256
 
+event Frozen:
+    account: indexed(address)
+    amount: uint256
+
+event ForcedTransfer:
+    sender: indexed(address)
+    receiver: indexed(address)
+    amount: uint256
+
 event Paused:
     _userAddress: address
 
@@ -128,9 +147,12 @@ def initialize(
     @dev A compliance contract of ours must have the token bound before.
     """
     ownership._begin()
-    assert identityRegistry != empty(address) and compliance != empty(address), "invalid argument - zero address"
-    assert len(name) > 0 and len(symbol) > 0, "invalid argument - empty string"
-    assert decimals <= 18, "decimals between 0 and 18"
+    self._check_address(identityRegistry)
+    self._check_address(compliance)
+    self._check_text(len(name))
+    self._check_text(len(symbol))
+    if decimals > 18:
+        refusals._refuse("decimals between 0 and 18")
     self._hot = PAUSED | (convert(decimals, uint256) << DECIMALS_AT)
     allowances._set_name(name)
     self.symbol = symbol
@@ -145,7 +167,7 @@ def initialize(
 def setName(_name: String[64]):
     """@notice Renames the token, and with it the domain that permits are signed for. Owner only."""
     ownership._check_owner()
-    assert len(_name) > 0, "invalid argument - empty string"
+    self._check_text(len(_name))
     allowances._set_name(_name)
     self._log_information()
 
@@ -154,7 +176,7 @@ def setName(_name: String[64]):
 def setSymbol(_symbol: String[32]):
     """@notice Gives the token another ticker. Owner only."""
     ownership._check_owner()
-    assert len(_symbol) > 0, "invalid argument - empty string"
+    self._check_text(len(_symbol))
     self.symbol = _symbol
     self._log_information()
 
@@ -171,7 +193,7 @@ def setOnchainID(_onchainID: address):
 def setIdentityRegistry(_identityRegistry: address):
     """@notice Asks another registry from now on. Owner only."""
     ownership._check_owner()
-    assert _identityRegistry != empty(address), "invalid argument - zero address"
+    self._check_address(_identityRegistry)
     self._base = (self._base & ~ADDRESS) | convert(_identityRegistry, uint256)
     log IdentityRegistryAdded(_identityRegistry=_identityRegistry)
     self._detect_combined()
@@ -181,7 +203,7 @@ def setIdentityRegistry(_identityRegistry: address):
 def setCompliance(_compliance: address):
     """@notice Leaves the present compliance contract and binds to another. Owner only."""
     ownership._check_owner()
-    assert _compliance != empty(address), "invalid argument - zero address"
+    self._check_address(_compliance)
     # A contract that will not let go, or let go already, must not keep the token: its answer does not matter.
     left: bool = raw_call(
         self._compliance(self._hot),
@@ -198,8 +220,9 @@ def setCompliance(_compliance: address):
 def pause():
     """@notice Stops transfers between holders. Agent only."""
     agents._check_agent()
-    assert self._hot & PAUSED == 0, "Pausable: paused"
-    self._hot |= PAUSED
+    hot: uint256 = self._hot
+    self._check_open(hot)
+    self._hot = hot | PAUSED
     log Paused(_userAddress=msg.sender)
 
 
@@ -207,7 +230,8 @@ def pause():
 def unpause():
     """@notice Lets holders transfer. Agent only."""
     agents._check_agent()
-    assert self._hot & PAUSED != 0, "Pausable: not paused"
+    if self._hot & PAUSED == 0:
+        refusals._refuse("Pausable: not paused")
     self._hot &= ~PAUSED
     log Unpaused(_userAddress=msg.sender)
 
@@ -221,14 +245,17 @@ def mint(_to: address, _amount: uint256):
 
 @external
 def burn(_userAddress: address, _amount: uint256):
-    """@notice Destroys what a wallet holds, frozen tokens last. Agent only."""
+    """@notice Destroys what a wallet holds: free shares first, then locked, then frozen ones. Agent only."""
     agents._check_agent()
     self._burn(_userAddress, _amount)
 
 
 @external
 def forcedTransfer(_from: address, _to: address, _amount: uint256) -> bool:
-    """@notice Moves tokens without the holder's consent, whatever is paused or frozen, to an eligible investor. Agent only."""
+    """
+    @notice Moves shares without the holder's consent, whatever is paused, frozen or locked, to an eligible investor: free shares first,
+    then locked, then frozen ones. Agent only.
+    """
     agents._check_agent()
     self._force(_from, _to, _amount)
     return True
@@ -237,32 +264,42 @@ def forcedTransfer(_from: address, _to: address, _amount: uint256) -> bool:
 @external
 def recoveryAddress(_lostWallet: address, _newWallet: address, _investorOnchainID: address) -> bool:
     """
-    @notice Moves all that a lost wallet holds, with its freezes, to another wallet of the same investor. Agent only.
+    @notice Moves all that a lost wallet holds, with its freezes and lockups, to another wallet of the same investor. Agent only.
     @dev Where the investor has an identity contract, the new wallet must be a management key of it.
     """
     agents._check_agent()
-    assert self._wallets[_lostWallet] & AMOUNT > 0, "no tokens to recover"
+    if self._wallets[_lostWallet] & AMOUNT == 0:
+        refusals._refuse("no tokens to recover")
     # The registry first: what it tells compliance of the new wallet's investor is counted by the balances before the move.
     registry: address = self._registry()
     hot: uint256 = self._hot
+    replaced: bool = False
     if hot & COMBINED != 0:
-        replaced: bool = extcall IInvestorRecords(registry).recover_wallet(_lostWallet, _newWallet, _investorOnchainID)
-        assert replaced, "Recovery not possible"
+        replaced = extcall IInvestorRecords(registry).recover_wallet(_lostWallet, _newWallet, _investorOnchainID)
     else:
-        self._replace_wallet(registry, _lostWallet, _newWallet, _investorOnchainID)
+        replaced = self._replace_wallet(registry, _lostWallet, _newWallet, _investorOnchainID)
+    if not replaced:
+        refusals._refuse("Recovery not possible")
     lost: uint256 = self._wallets[_lostWallet]
-    amount: uint256 = lost & AMOUNT
     found: uint256 = self._wallets[_newWallet]
-    frozen: uint256 = (lost >> FROZEN_AT) & AMOUNT
-    # Balances and frozen amounts add within their bits: neither exceeds the supply.
-    self._wallets[_newWallet] = (found + (lost & (WHOLE - 1))) | (lost & WHOLE)
+    amount: uint256 = lost & AMOUNT
+    frozen: uint256 = self._frozen(lost)
+    # The lost wallet keeps nothing but its freeze as a whole, which the new one gets too.
     self._wallets[_lostWallet] = lost & WHOLE
     if frozen > 0:
-        log TokensUnfrozen(_userAddress=_lostWallet, _amount=frozen)
+        lost = self._thaw(_lostWallet, lost, frozen)
     log Transfer(_from=_lostWallet, _to=_newWallet, _value=amount)
+    log ForcedTransfer(sender=_lostWallet, receiver=_newWallet, amount=amount)
+    # No balance exceeds the supply, so the sum fits its bits.
+    new: uint256 = unsafe_add(found, amount) | (lost & WHOLE)
     if frozen > 0:
-        log TokensFrozen(_userAddress=_newWallet, _amount=frozen)
-    if lost & ~found & WHOLE != 0:
+        # An amount beyond every supply may have been frozen at both; it stays beyond every supply.
+        new = self._freeze_more(_newWallet, new, min(frozen, AMOUNT - self._frozen(found)))
+    if self._last_unlock(lost) > block.timestamp:
+        last: uint256 = lockups._carry(_lostWallet, self._last_unlock(lost), _newWallet, self._last_unlock(found))
+        new = self._with_last_unlock(new, last)
+    self._wallets[_newWallet] = new
+    if lost & WHOLE != 0:
         log AddressFrozen(_userAddress=_newWallet, _isFrozen=True, _owner=msg.sender)
     self._settle_forced(hot, _lostWallet, _newWallet, amount, amount, found & AMOUNT)
     if hot & COMBINED == 0:
@@ -290,6 +327,43 @@ def unfreezePartialTokens(_userAddress: address, _amount: uint256):
     """@notice Frees that much of what is frozen. Agent only."""
     agents._check_agent()
     self._unfreeze(_userAddress, _amount)
+
+
+@external
+def setFrozenTokens(account: address, amount: uint256) -> bool:
+    """
+    @notice Says how much of the wallet is frozen in all (ERC-7943), more than it holds if the agent wishes: what comes in later is then
+    frozen too. `freezePartialTokens` adds to the same amount, up to the balance. Amounts of 2**104 and more, beyond every supply, are
+    kept as 2**104 - 1. Agent only.
+    """
+    agents._check_agent()
+    word: uint256 = self._wallets[account]
+    before: uint256 = self._frozen(word)
+    frozen: uint256 = min(amount, AMOUNT)
+    if frozen >= before:
+        word = self._freeze_more(account, word, unsafe_sub(frozen, before))
+    else:
+        word = self._thaw(account, word, unsafe_sub(before, frozen))
+    self._wallets[account] = word
+    return True
+
+
+@external
+def lock(wallet: address, shares: uint256, unlocks_at: uint256):
+    """
+    @notice Locks shares that the wallet holds until an instant (Unix seconds): from that second on they are free. At most 16 tranches
+    a wallet; one more for the same instant joins it. Agent only.
+    """
+    agents._check_agent()
+    self._lock(wallet, shares, unlocks_at)
+
+
+@external
+def release(wallet: address, unlocks_at: uint256):
+    """@notice Ends the lockup of that instant before its time. Agent only."""
+    agents._check_agent()
+    word: uint256 = self._wallets[wallet]
+    self._wallets[wallet] = self._with_last_unlock(word, lockups._release(wallet, self._last_unlock(word), unlocks_at))
 
 
 # Batches: the same acts, one after the other, all or nothing
@@ -321,6 +395,19 @@ def batchMint(_toList: DynArray[address, BATCH_MAX], _amounts: DynArray[uint256,
     self._check_lengths(len(_toList), len(_amounts))
     for i: uint256 in range(len(_toList), bound=BATCH_MAX):
         self._mint(_toList[i], _amounts[i])
+
+
+@external
+def mint_locked(
+    receivers: DynArray[address, BATCH_MAX], shares: DynArray[uint256, BATCH_MAX], unlocks_at: DynArray[uint256, BATCH_MAX]
+):
+    """@notice Issues to many, each locked until an instant of its own (Unix seconds). Agent only."""
+    agents._check_agent()
+    self._check_lengths(len(receivers), len(shares))
+    self._check_lengths(len(unlocks_at), len(shares))
+    for i: uint256 in range(len(receivers), bound=BATCH_MAX):
+        self._mint(receivers[i], shares[i])
+        self._lock(receivers[i], shares[i], unlocks_at[i])
 
 
 @external
@@ -366,8 +453,10 @@ def transfer(_to: address, _amount: uint256) -> bool:
 
 @external
 def transferFrom(_from: address, _to: address, _amount: uint256) -> bool:
-    allowances._spend(_from, msg.sender, _amount)
+    """@notice Transfers by the holder's approval. The reasons against the transfer come before a lack of allowance."""
+    self._check_sender(_from)
     self._transfer(self._hot, _from, _to, _amount)
+    allowances._spend(_from, msg.sender, _amount)
     return True
 
 
@@ -379,8 +468,73 @@ def transferFrom(_from: address, _to: address, _amount: uint256) -> bool:
 def check_transfer(_from: address, _to: address, _amount: uint256) -> (uint256, uint256):
     """
     @notice Whether a transfer would succeed now, and if not, why: as contracts/reasons.json numbers the reasons, with the fact
-    behind it (the free balance, the country, the limit). A zero `_from` asks about a mint. Allowances are not looked at.
+    behind it (the balance that is not frozen, the instant from which enough is unlocked, the country, the limit). A zero `_from` asks
+    about a mint. Allowances are not looked at.
     """
+    return self._check(_from, _to, _amount)
+
+
+@external
+@view
+def canTransfer(_from: address, _to: address, _amount: uint256) -> bool:
+    """
+    @notice Whether `transfer` would succeed now (ERC-7943), whatever stands against it: pause, freezes, balance, lockups, eligibility,
+    rules. A zero `_from` asks about a mint. Never reverts: where the registry or compliance fails to answer, so would the transfer.
+    """
+    success: bool = False
+    answer: Bytes[64] = b""
+    success, answer = raw_call(
+        self,
+        abi_encode(_from, _to, _amount, method_id=method_id("check_transfer(address,address,uint256)")),
+        max_outsize=64,
+        revert_on_failure=False,
+        is_static_call=True,
+    )
+    return success and extract32(answer, 0, output_type=uint256) == YES
+
+
+@external
+@view
+def canSend(account: address) -> bool:
+    """@notice Whether the wallet is not frozen as a whole (ERC-7943). A holder whose eligibility has ended may sell."""
+    return self._wallets[account] & WHOLE == 0
+
+
+@external
+@view
+def canReceive(account: address) -> bool:
+    """@notice Whether the wallet is not frozen as a whole and belongs to an eligible investor (ERC-7943). Never reverts."""
+    return self._wallets[account] & WHOLE == 0 and self._says_yes(
+        self._registry(), abi_encode(account, method_id=method_id("isVerified(address)"))
+    )
+
+
+@external
+@view
+def free_balance(wallet: address) -> uint256:
+    """@notice What the wallet holds that is neither frozen nor locked."""
+    word: uint256 = self._wallets[wallet]
+    free: uint256 = self._unfrozen(word)
+    return unsafe_sub(free, min(free, lockups._locked(wallet, self._last_unlock(word))))
+
+
+@external
+@view
+def locked_balance(wallet: address) -> uint256:
+    """@notice How many of the wallet's shares are locked now."""
+    return lockups._locked(wallet, self._last_unlock(self._wallets[wallet]))
+
+
+@external
+@view
+def lockups_of(wallet: address) -> DynArray[lockups.Lockup, lockups.TRANCHES_MAX]:
+    """@notice Every lockup of the wallet that has not ended, the one that ends last first."""
+    return lockups._list(wallet, self._last_unlock(self._wallets[wallet]))
+
+
+@internal
+@view
+def _check(_from: address, _to: address, _amount: uint256) -> (uint256, uint256):
     hot: uint256 = self._hot
     if _from == empty(address):
         supply: uint256 = self._base >> SUPPLY_AT
@@ -394,17 +548,16 @@ def check_transfer(_from: address, _to: address, _amount: uint256) -> (uint256, 
             return SENDER_FROZEN, 0
         if self._wallets[_to] & WHOLE != 0:
             return RECEIVER_FROZEN, 0
-        free: uint256 = self._free(sender)
+        free: uint256 = self._unfrozen(sender)
         if _amount > free:
             return INSUFFICIENT_BALANCE, free
+        unlocks_at: uint256 = self._locked_until(_from, sender, free, _amount)
+        if unlocks_at != 0:
+            return SHARES_LOCKED, unlocks_at
     compliance: address = self._compliance(hot)
     if hot & COMBINED != 0:
         return staticcall ICombinedCompliance(compliance).check(self, _from, _to, _amount)
-    if not staticcall IIdentityRegistry(self._registry()).isVerified(_to):
-        return RECEIVER_NOT_VERIFIED, 0
-    if not staticcall ICompliance(compliance).canTransfer(_from, _to, _amount):
-        return REFUSED_BY_COMPLIANCE, 0
-    return YES, 0
+    return self._plain_answer(compliance, _from, _to, _amount), 0
 
 
 @external
@@ -471,32 +624,58 @@ def getFrozenTokens(_userAddress: address) -> uint256:
 @external
 @pure
 def supportsInterface(interfaceId: bytes4) -> bool:
-    """@notice ERC-165, ERC-20, ERC-2612, ERC-5267, ERC-173 and ERC-3643's IToken without ERC-20."""
-    return interfaceId in [0x01ffc9a7, 0x36372b07, 0x9d8ff7da, 0x84b0196e, 0x7f5828d0, 0xb97d944c]
+    """@notice ERC-165, ERC-20, ERC-2612, ERC-5267, ERC-173, ERC-3643's IToken without ERC-20, and ERC-7943 (fungible)."""
+    return interfaceId in [0x01ffc9a7, 0x36372b07, 0x9d8ff7da, 0x84b0196e, 0x7f5828d0, 0xb97d944c, 0x3edbb4c4]
 
 
 # Internal: moves
 
 
 @internal
+@pure
+def _check_open(hot: uint256):
+    if hot & PAUSED != 0:
+        refusals._refuse("Pausable: paused")
+
+
+@internal
 def _transfer(hot: uint256, sender: address, receiver: address, amount: uint256):
-    assert hot & PAUSED == 0, "Pausable: paused"
+    self._check_open(hot)
     sender_word: uint256 = self._wallets[sender]
     receiver_word: uint256 = self._wallets[receiver]
-    assert (sender_word | receiver_word) & WHOLE == 0, "wallet is frozen"
-    assert amount <= self._free(sender_word), "Insufficient Balance"
+    if (sender_word | receiver_word) & WHOLE != 0:
+        refusals._refuse("wallet is frozen")
+    free: uint256 = self._unfrozen(sender_word)
+    if amount > free:
+        refusals._refuse("Insufficient Balance")
+    if self._last_unlock(sender_word) > block.timestamp:
+        if self._locked_until(sender, sender_word, free, amount) != 0:
+            refusals._refuse("lockup: shares are locked")
     compliance: address = self._compliance(hot)
+    code: uint256 = YES
     if hot & COMBINED != 0:
         self._move(sender, receiver, amount, sender_word, receiver_word)
-        code: uint256 = extcall ICombinedCompliance(compliance).book_transfer(
+        code = extcall ICombinedCompliance(compliance).book_transfer(
             sender, receiver, amount, sender_word & AMOUNT, receiver_word & AMOUNT
         )
-        assert code == YES, "Transfer not possible"
     else:
-        assert staticcall IIdentityRegistry(self._registry()).isVerified(receiver), "Transfer not possible"
-        assert staticcall ICompliance(compliance).canTransfer(sender, receiver, amount), "Transfer not possible"
-        self._move(sender, receiver, amount, sender_word, receiver_word)
-        extcall ICompliance(compliance).transferred(sender, receiver, amount)
+        code = self._plain_answer(compliance, sender, receiver, amount)
+        if code == YES:
+            self._move(sender, receiver, amount, sender_word, receiver_word)
+            extcall ICompliance(compliance).transferred(sender, receiver, amount)
+    if code != YES:
+        refusals._refuse("Transfer not possible")
+
+
+@internal
+@view
+def _plain_answer(compliance: address, sender: address, receiver: address, amount: uint256) -> uint256:
+    """@dev What a registry and a compliance contract that are not combined say, by plain ERC-3643 calls."""
+    if not staticcall IIdentityRegistry(self._registry()).isVerified(receiver):
+        return RECEIVER_NOT_VERIFIED
+    if not staticcall ICompliance(compliance).canTransfer(sender, receiver, amount):
+        return REFUSED_BY_COMPLIANCE
+    return YES
 
 
 @internal
@@ -510,14 +689,17 @@ def _move(sender: address, receiver: address, amount: uint256, sender_word: uint
 
 @internal
 def _force(sender: address, receiver: address, amount: uint256):
+    self._check_sender(sender)
     hot: uint256 = self._hot
     sender_word: uint256 = self._wallets[sender]
     balance: uint256 = sender_word & AMOUNT
-    assert balance >= amount, "sender balance too low"
+    if balance < amount:
+        refusals._refuse("sender balance too low")
     if sender != receiver:
-        sender_word = self._unfrozen_for(sender, sender_word, amount)
+        sender_word = self._surrender(sender, sender_word, amount)
     receiver_word: uint256 = self._wallets[receiver]
     self._move(sender, receiver, amount, sender_word, receiver_word)
+    log ForcedTransfer(sender=sender, receiver=receiver, amount=amount)
     self._settle_forced(hot, sender, receiver, amount, balance, receiver_word & AMOUNT)
 
 
@@ -527,14 +709,17 @@ def _settle_forced(
 ):
     """@dev After a move against the holder's will: the receiver must be eligible, and compliance keeps count."""
     compliance: address = self._compliance(hot)
+    is_eligible: bool = False
     if hot & COMBINED != 0:
-        code: uint256 = extcall ICombinedCompliance(compliance).book_forced_transfer(
+        is_eligible = YES == extcall ICombinedCompliance(compliance).book_forced_transfer(
             sender, receiver, amount, sender_balance, receiver_balance
         )
-        assert code == YES, "Transfer not possible"
     else:
-        assert staticcall IIdentityRegistry(self._registry()).isVerified(receiver), "Transfer not possible"
-        extcall ICompliance(compliance).transferred(sender, receiver, amount)
+        is_eligible = staticcall IIdentityRegistry(self._registry()).isVerified(receiver)
+        if is_eligible:
+            extcall ICompliance(compliance).transferred(sender, receiver, amount)
+    if not is_eligible:
+        refusals._refuse("Transfer not possible")
 
 
 @internal
@@ -542,32 +727,41 @@ def _mint(receiver: address, amount: uint256):
     hot: uint256 = self._hot
     base: uint256 = self._base
     supply: uint256 = base >> SUPPLY_AT
-    assert amount <= SUPPLY_MAX - supply, "token: supply does not fit"
+    if amount > SUPPLY_MAX - supply:
+        refusals._refuse("token: supply does not fit")
     compliance: address = self._compliance(hot)
     is_combined: bool = hot & COMBINED != 0
+    code: uint256 = YES
     if not is_combined:
-        assert staticcall IIdentityRegistry(self._registry()).isVerified(receiver), "Identity is not verified."
-        assert staticcall ICompliance(compliance).canTransfer(empty(address), receiver, amount), "Compliance not followed"
-    receiver_word: uint256 = self._wallets[receiver]
-    # Compared with the room above: neither the supply nor a balance outgrows its bits.
-    self._base = unsafe_add(base, amount << SUPPLY_AT)
-    self._wallets[receiver] = unsafe_add(receiver_word, amount)
-    log Transfer(_from=empty(address), _to=receiver, _value=amount)
-    if is_combined:
-        code: uint256 = extcall ICombinedCompliance(compliance).book_mint(receiver, amount, receiver_word & AMOUNT, supply + amount)
-        assert code != RECEIVER_NOT_VERIFIED, "Identity is not verified."
-        assert code == YES, "Compliance not followed"
-    else:
-        extcall ICompliance(compliance).created(receiver, amount)
+        code = self._plain_answer(compliance, empty(address), receiver, amount)
+    if code == YES:
+        receiver_word: uint256 = self._wallets[receiver]
+        # Compared with the room above: neither the supply nor a balance outgrows its bits.
+        self._base = unsafe_add(base, amount << SUPPLY_AT)
+        self._wallets[receiver] = unsafe_add(receiver_word, amount)
+        log Transfer(_from=empty(address), _to=receiver, _value=amount)
+        if is_combined:
+            code = extcall ICombinedCompliance(compliance).book_mint(
+                receiver, amount, receiver_word & AMOUNT, unsafe_add(supply, amount)
+            )
+        else:
+            extcall ICompliance(compliance).created(receiver, amount)
+    if code == RECEIVER_NOT_VERIFIED:
+        refusals._refuse("Identity is not verified.")
+    if code != YES:
+        refusals._refuse("Compliance not followed")
 
 
 @internal
 def _burn(holder: address, amount: uint256):
+    if holder == empty(address):
+        refusals._refuse("ERC20: burn from the zero address")
     hot: uint256 = self._hot
     word: uint256 = self._wallets[holder]
     balance: uint256 = word & AMOUNT
-    assert balance >= amount, "cannot burn more than balance"
-    word = self._unfrozen_for(holder, word, amount)
+    if balance < amount:
+        refusals._refuse("cannot burn more than balance")
+    word = self._surrender(holder, word, amount)
     # Just compared; and a balance is part of the supply.
     self._wallets[holder] = unsafe_sub(word, amount)
     self._base = unsafe_sub(self._base, amount << SUPPLY_AT)
@@ -580,37 +774,74 @@ def _burn(holder: address, amount: uint256):
 
 
 @internal
-def _unfrozen_for(holder: address, word: uint256, amount: uint256) -> uint256:
-    """@dev The wallet's word with as much unfrozen as taking `amount`, which it holds, needs."""
-    free: uint256 = self._free(word)
-    if amount <= free:
-        return word
-    log TokensUnfrozen(_userAddress=holder, _amount=unsafe_sub(amount, free))
-    return unsafe_sub(word, unsafe_sub(amount, free) << FROZEN_AT)
+def _surrender(holder: address, word: uint256, amount: uint256) -> uint256:
+    """@dev The wallet's word, its balance still whole, with as much unlocked and unfrozen as taking `amount`, which it holds, needs."""
+    kept: uint256 = word
+    unfrozen: uint256 = self._unfrozen(word)
+    last: uint256 = self._last_unlock(word)
+    if last > block.timestamp:
+        free: uint256 = unsafe_sub(unfrozen, min(unfrozen, lockups._locked(holder, last)))
+        if amount > free:
+            kept = self._with_last_unlock(kept, lockups._take(holder, last, unsafe_sub(amount, free)))
+    if amount > unfrozen:
+        kept = self._thaw(holder, kept, unsafe_sub(amount, unfrozen))
+    return kept
+
+
+@internal
+@view
+def _locked_until(holder: address, word: uint256, unfrozen: uint256, amount: uint256) -> uint256:
+    """@dev The instant from which `amount`, at most what is not frozen, is not locked; zero when that is so now."""
+    if amount == 0:
+        return 0
+    return lockups._falls_to(holder, self._last_unlock(word), unsafe_sub(unfrozen, amount))  # The caller has compared them.
 
 
 @internal
 @pure
-def _free(word: uint256) -> uint256:
-    # Never more is frozen than held.
-    return unsafe_sub(word & AMOUNT, (word >> FROZEN_AT) & AMOUNT)
+def _unfrozen(word: uint256) -> uint256:
+    # The lesser of the two. More may be frozen than is held.
+    return unsafe_sub(word & AMOUNT, min(word & AMOUNT, self._frozen(word)))
 
 
 @internal
-def _replace_wallet(registry: address, lost: address, replacement: address, investor: address):
-    """@dev Recovery by plain ERC-3643 calls, for a registry that is not ours; this token must be its agent."""
-    assert lost != replacement and replacement != empty(address), "Recovery not possible"
-    assert staticcall IIdentityRegistry(registry).identity(lost) == investor, "Recovery not possible"
+@pure
+def _frozen(word: uint256) -> uint256:
+    return (word >> FROZEN_AT) & AMOUNT
+
+
+@internal
+@pure
+def _last_unlock(word: uint256) -> uint256:
+    return (word >> LAST_UNLOCK_AT) & INSTANT
+
+
+@internal
+@pure
+def _with_last_unlock(word: uint256, last: uint256) -> uint256:
+    return (word & ~(INSTANT << LAST_UNLOCK_AT)) | (last << LAST_UNLOCK_AT)
+
+
+@internal
+def _replace_wallet(registry: address, lost: address, replacement: address, investor: address) -> bool:
+    """
+    @dev Registers the new wallet by plain ERC-3643 calls, for a registry that is not combined with compliance; this token must be its
+    agent. False where the wallets are not the investor's.
+    """
+    if lost == replacement or replacement == empty(address):
+        return False
+    if staticcall IIdentityRegistry(registry).identity(lost) != investor:
+        return False
     if investor.is_contract and staticcall IIdentityRegistry(registry).identity(investor) != investor:
         # An identity contract, not a wallet with code. ERC-734: purpose 1 is management; a key is the hash of the padded address.
-        key: bytes32 = keccak256(abi_encode(replacement))
-        assert staticcall IOnchainIdentity(investor).keyHasPurpose(key, 1), "Recovery not possible"
+        if not staticcall IOnchainIdentity(investor).keyHasPurpose(keccak256(abi_encode(replacement)), 1):
+            return False
     found: address = staticcall IIdentityRegistry(registry).identity(replacement)
-    if found == empty(address):
-        country: uint16 = staticcall IIdentityRegistry(registry).investorCountry(lost)
-        extcall IIdentityRegistry(registry).registerIdentity(replacement, investor, country)
-    else:
-        assert found == investor, "Recovery not possible"
+    if found != empty(address):
+        return found == investor
+    country: uint16 = staticcall IIdentityRegistry(registry).investorCountry(lost)
+    extcall IIdentityRegistry(registry).registerIdentity(replacement, investor, country)
+    return True
 
 
 # Internal: freezes
@@ -626,17 +857,45 @@ def _freeze_whole(holder: address, freeze: bool):
 @internal
 def _freeze(holder: address, amount: uint256):
     word: uint256 = self._wallets[holder]
-    assert amount <= self._free(word), "Amount exceeds available balance"
-    self._wallets[holder] = unsafe_add(word, amount << FROZEN_AT)  # At most the balance, which has as many bits.
-    log TokensFrozen(_userAddress=holder, _amount=amount)
+    if amount > self._unfrozen(word):
+        refusals._refuse("Amount exceeds available balance")
+    self._wallets[holder] = self._freeze_more(holder, word, amount)
 
 
 @internal
 def _unfreeze(holder: address, amount: uint256):
     word: uint256 = self._wallets[holder]
-    assert amount <= (word >> FROZEN_AT) & AMOUNT, "Amount should be less than or equal to frozen tokens"
-    self._wallets[holder] = unsafe_sub(word, amount << FROZEN_AT)  # Just compared.
+    if amount > self._frozen(word):
+        refusals._refuse("Amount should be less than or equal to frozen tokens")
+    self._wallets[holder] = self._thaw(holder, word, amount)
+
+
+@internal
+def _freeze_more(holder: address, word: uint256, amount: uint256) -> uint256:
+    """@dev The wallet's word with that much more frozen, which the caller knows to fit its bits."""
+    log TokensFrozen(_userAddress=holder, _amount=amount)
+    frozen: uint256 = unsafe_add(word, amount << FROZEN_AT)
+    log Frozen(account=holder, amount=self._frozen(frozen))
+    return frozen
+
+
+@internal
+def _thaw(holder: address, word: uint256, amount: uint256) -> uint256:
+    """@dev The wallet's word with that much, which the caller knows to be frozen, freed."""
     log TokensUnfrozen(_userAddress=holder, _amount=amount)
+    frozen: uint256 = unsafe_sub(word, amount << FROZEN_AT)
+    log Frozen(account=holder, amount=self._frozen(frozen))
+    return frozen
+
+
+@internal
+def _lock(wallet: address, shares: uint256, unlocks_at: uint256):
+    word: uint256 = self._wallets[wallet]
+    last: uint256 = self._last_unlock(word)
+    # Never more is locked than held.
+    if shares > unsafe_sub(word & AMOUNT, lockups._locked(wallet, last)):
+        refusals._refuse("lockup: more than the wallet holds")
+    self._wallets[wallet] = self._with_last_unlock(word, lockups._lock(wallet, last, shares, unlocks_at))
 
 
 # Internal: wiring
@@ -665,18 +924,20 @@ def _wire_compliance(compliance: address):
 @internal
 def _detect_combined():
     """@dev Asks compliance whether it answers for the registry too; one that does not know the question does not."""
+    compliance: address = self._compliance(self._hot)
+    self._hot &= ~COMBINED
+    if self._says_yes(compliance, abi_encode(self._registry(), method_id=method_id("is_combined_with(address)"))):
+        self._hot |= COMBINED
+
+
+@internal
+@view
+def _says_yes(asked: address, question: Bytes[36]) -> bool:
+    """@dev Whether a contract answers true; one that fails, or answers anything else, does not."""
     success: bool = False
     answer: Bytes[32] = b""
-    success, answer = raw_call(
-        self._compliance(self._hot),
-        abi_encode(self._registry(), method_id=method_id("is_combined_with(address)")),
-        max_outsize=32,
-        revert_on_failure=False,
-        is_static_call=True,
-    )
-    self._hot &= ~COMBINED
-    if success and len(answer) == 32 and convert(answer, uint256) == 1:
-        self._hot |= COMBINED
+    success, answer = raw_call(asked, question, max_outsize=32, revert_on_failure=False, is_static_call=True)
+    return success and len(answer) == 32 and convert(answer, uint256) == 1
 
 
 @internal
@@ -692,5 +953,28 @@ def _log_information():
 
 @internal
 @pure
+def _check_address(given: address):
+    if given == empty(address):
+        refusals._refuse("invalid argument - zero address")
+
+
+@internal
+@pure
+def _check_text(length: uint256):
+    if length == 0:
+        refusals._refuse("invalid argument - empty string")
+
+
+@internal
+@pure
+def _check_sender(sender: address):
+    """@dev Nobody moves what the zero address holds, not even nothing: its log would read as an issue."""
+    if sender == empty(address):
+        refusals._refuse("ERC20: transfer from the zero address")
+
+
+@internal
+@pure
 def _check_lengths(first: uint256, second: uint256):
-    assert first == second, "token: lists differ in length"
+    if first != second:
+        refusals._refuse("token: lists differ in length")

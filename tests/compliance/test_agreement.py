@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from muniment.compliance.model.decision import Move, TokenFacts, WalletFacts, decide
+from muniment.compliance.model.decision import Lockup, Move, TokenFacts, WalletFacts, decide
 from muniment.compliance.model.identities import IdentityEvent, IdentityEventKind, fold
 from muniment.compliance.model.rules import (
     CountryAllowed,
@@ -46,6 +46,7 @@ class Book:
         self.balances: defaultdict[str, int] = defaultdict(int)
         self.frozen: defaultdict[str, int] = defaultdict(int)
         self.frozen_wallets: set[str] = set()
+        self.locked: defaultdict[tuple[str, int], int] = defaultdict(int)
         self.is_paused = False
         self.identity_events: defaultdict[str, list[IdentityEvent]] = defaultdict(list)
         self.place = 0
@@ -64,6 +65,7 @@ class Book:
             balance=self.balances[wallet],
             frozen_shares=self.frozen[wallet],
             is_frozen=wallet in self.frozen_wallets,
+            lockups=tuple(Lockup(shares, instant) for (whose, instant), shares in self.locked.items() if whose == wallet and shares),
             identity=identity,
             is_registered=known is not None and known.is_registered,
             country=None if known is None else known.country,
@@ -97,6 +99,10 @@ class Book:
                 self.frozen[values["_userAddress"]] -= values["_amount"]
             case "AddressFrozen":
                 (self.frozen_wallets.add if values["_isFrozen"] else self.frozen_wallets.discard)(values["_userAddress"])
+            case "SharesLocked":
+                self.locked[values["wallet"], values["unlocks_at"]] += values["shares"]
+            case "SharesReleased":
+                self.locked[values["wallet"], values["unlocks_at"]] -= values["shares"]
             case "Paused" | "Unpaused":
                 self.is_paused = log.event == "Paused"
             case "IdentityRegistered":
@@ -147,7 +153,7 @@ class History:
         """Do one thing; a transfer must end as it was foretold."""
         world, pick = self.world, self.random.choice
         a, b, amount = pick(self.wallets), pick(self.wallets), self.an_amount()
-        match self.random.randrange(15):
+        match self.random.randrange(17):
             case 0 | 1:
                 self.register(a)
             case 2 | 3 | 4:
@@ -170,6 +176,11 @@ class History:
                 self.end_or_correct(a)
             case 13:
                 self.attempt(lambda: world.token.fn("forcedTransfer", a, b, amount, sender=world.agent))
+            case 14:
+                unlocks_at = world.chain.now + pick([10, 40, 100])
+                self.attempt(lambda: world.token.fn("lock", a, amount, unlocks_at, sender=world.agent))
+            case 15:
+                self.attempt(lambda: world.token.fn("setFrozenTokens", a, amount, sender=world.agent))
             case _:
                 self.recover_or_burn(a, b, amount)
 
@@ -291,6 +302,7 @@ def test_off_chain_and_chain_give_the_same_first_reason_for_every_question(share
                 "settlement.sender_frozen",
                 "settlement.receiver_frozen",
                 "settlement.insufficient_balance",
+                "compliance.lockup_active",
                 "compliance.receiver_not_verified",
                 "compliance.country_not_allowed",
                 "compliance.country_blocked",
@@ -316,6 +328,7 @@ REASONS_TOLD = {
     "settlement.receiver_frozen",
     "settlement.insufficient_balance",
     "settlement.supply_too_large",
+    "compliance.lockup_active",
     "compliance.receiver_not_verified",
     "compliance.not_bound",
     "compliance.country_not_allowed",

@@ -71,6 +71,12 @@ def insufficient_balance(world: World) -> tuple[str, str]:
     return world.register("ann"), world.register("bob")
 
 
+def lockup_active(world: World) -> tuple[str, str]:
+    ann = world.holder("ann", 10)
+    world.token.fn("lock", ann, 10, world.chain.now + 1, sender=world.agent)
+    return ann, world.register("bob")
+
+
 def receiver_not_verified(world: World) -> tuple[str, str]:
     return world.holder("ann", 10), world.person("stranger")
 
@@ -115,6 +121,7 @@ WAYS: list[Callable[[World], tuple[str, str]]] = [
     sender_frozen,
     receiver_frozen,
     insufficient_balance,
+    lockup_active,
     receiver_not_verified,
     not_bound,
     country_not_allowed,

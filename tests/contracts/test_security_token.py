@@ -23,6 +23,18 @@ def transfer_log(sender: str, receiver: str, amount: int) -> DecodedLog:
     return DecodedLog("Transfer", {"_from": sender, "_to": receiver, "_value": amount})
 
 
+def frozen_logs(wallet: str, *, more: int, total: int) -> list[DecodedLog]:
+    """What a change of the frozen amount says: the difference by ERC-3643, the amount by ERC-7943."""
+    event = "TokensFrozen" if more >= 0 else "TokensUnfrozen"
+    told = DecodedLog(event, {"_userAddress": wallet, "_amount": abs(more)})
+    return [told, DecodedLog("Frozen", {"account": wallet, "amount": total})]
+
+
+def forced_logs(sender: str, receiver: str, amount: int) -> list[DecodedLog]:
+    forced = DecodedLog("ForcedTransfer", {"sender": sender, "receiver": receiver, "amount": amount})
+    return [transfer_log(sender, receiver, amount), forced]
+
+
 # Transfers
 
 
@@ -227,14 +239,14 @@ def test_a_frozen_wallet_neither_sends_nor_receives(world: World) -> None:
 def test_frozen_tokens_stay_and_free_ones_go(world: World) -> None:
     ann, bob = world.holder("ann", 100), world.register("bob")
     done = world.token.fn("freezePartialTokens", ann, 60, sender=world.agent)
-    assert done.logs == [DecodedLog("TokensFrozen", {"_userAddress": ann, "_amount": 60})]
+    assert done.logs == frozen_logs(ann, more=60, total=60)
     assert world.token.view("getFrozenTokens", ann) == 60
     with refused("Insufficient Balance"):
         world.token.fn("transfer", bob, 41, sender=ann)
     assert world.token.view("check_transfer", ann, bob, 41) == (4, 40)
     world.token.fn("transfer", bob, 40, sender=ann)
     done = world.token.fn("unfreezePartialTokens", ann, 10, sender=world.agent)
-    assert done.logs == [DecodedLog("TokensUnfrozen", {"_userAddress": ann, "_amount": 10})]
+    assert done.logs == frozen_logs(ann, more=-10, total=50)
     world.token.fn("transfer", bob, 10, sender=ann)
     assert (world.balance(ann), world.token.view("getFrozenTokens", ann)) == (50, 50)
 
@@ -272,7 +284,7 @@ def test_a_burn_takes_free_tokens_first(world: World) -> None:
     world.token.fn("freezePartialTokens", ann, 60, sender=world.agent)
     assert world.token.fn("burn", ann, 40, sender=world.agent).logs == [transfer_log(ann, ZERO, 40)]
     done = world.token.fn("burn", ann, 20, sender=world.agent)
-    assert done.logs == [DecodedLog("TokensUnfrozen", {"_userAddress": ann, "_amount": 20}), transfer_log(ann, ZERO, 20)]
+    assert done.logs == [*frozen_logs(ann, more=-20, total=40), transfer_log(ann, ZERO, 20)]
     assert (world.balance(ann), world.token.view("getFrozenTokens", ann), world.token.view("totalSupply")) == (40, 40, 40)
     with refused("cannot burn more than balance"):
         world.token.fn("burn", ann, 41, sender=world.agent)
@@ -289,14 +301,14 @@ def test_a_forced_transfer_unfreezes_what_it_takes(world: World) -> None:
     world.token.fn("setAddressFrozen", ann, YES, sender=world.agent)
     done = world.token.fn("forcedTransfer", ann, bob, 70, sender=world.agent)
     assert done.answer is True
-    assert done.logs == [DecodedLog("TokensUnfrozen", {"_userAddress": ann, "_amount": 30}), transfer_log(ann, bob, 70)]
+    assert done.logs == [*frozen_logs(ann, more=-30, total=30), *forced_logs(ann, bob, 70)]
     assert (world.balance(ann), world.token.view("getFrozenTokens", ann), world.balance(bob)) == (30, 30, 70)
 
 
 def test_a_forced_transfer_to_oneself_unfreezes_nothing(world: World) -> None:
     ann = world.holder("ann", 100)
     world.token.fn("freezePartialTokens", ann, 60, sender=world.agent)
-    world.token.fn("forcedTransfer", ann, ann, 100, sender=world.agent)
+    assert world.token.fn("forcedTransfer", ann, ann, 100, sender=world.agent).logs == forced_logs(ann, ann, 100)
     assert (world.balance(ann), world.token.view("getFrozenTokens", ann)) == (100, 60)
 
 
@@ -327,9 +339,9 @@ def test_recovery_moves_everything_with_its_freezes(world: World) -> None:
     done = world.token.fn("recoveryAddress", ann, new, ann, sender=world.agent)
     assert done.answer is True
     assert [log for log in done.logs if log.event not in {"IdentityRegistered", "IdentityRemoved", "EligibilitySet"}] == [
-        DecodedLog("TokensUnfrozen", {"_userAddress": ann, "_amount": 60}),
-        transfer_log(ann, new, 100),
-        DecodedLog("TokensFrozen", {"_userAddress": new, "_amount": 60}),
+        *frozen_logs(ann, more=-60, total=0),
+        *forced_logs(ann, new, 100),
+        *frozen_logs(new, more=60, total=60),
         DecodedLog("AddressFrozen", {"_userAddress": new, "_isFrozen": True, "_owner": world.agent}),
         DecodedLog("RecoverySuccess", {"_lostWallet": ann, "_newWallet": new, "_investorOnchainID": ann}),
     ]
@@ -469,6 +481,7 @@ def test_a_batch_is_all_or_nothing(world: World) -> None:
     [
         ("batchTransfer", ["to", "amounts"]),
         ("batchMint", ["to", "amounts"]),
+        ("mint_locked", ["to", "amounts", "instants"]),
         ("batchBurn", ["to", "amounts"]),
         ("batchForcedTransfer", ["to", "to", "amounts"]),
         ("batchSetAddressFrozen", ["to", "freezes"]),
@@ -478,7 +491,7 @@ def test_a_batch_is_all_or_nothing(world: World) -> None:
 )
 def test_a_batch_with_lists_of_different_lengths_is_refused(world: World, batch: str, lists: list[str]) -> None:
     ann = world.holder("ann", 100)
-    values: dict[str, list[Any]] = {"to": [ann, ann], "amounts": [1, 1], "freezes": [True, True]}
+    values: dict[str, list[Any]] = {"to": [ann, ann], "amounts": [1, 1], "freezes": [True, True], "instants": [2**39] * 2}
     for short in range(len(lists)):
         arguments = [values[each][:1] if place == short else values[each] for place, each in enumerate(lists)]
         with refused("token: lists differ in length"):
@@ -498,6 +511,10 @@ AGENT_ACTS: list[tuple[str, list[Any]]] = [
     ("setAddressFrozen", [ZERO, True]),
     ("freezePartialTokens", [ZERO, 0]),
     ("unfreezePartialTokens", [ZERO, 0]),
+    ("setFrozenTokens", [ZERO, 0]),
+    ("lock", [ZERO, 0, 0]),
+    ("release", [ZERO, 0]),
+    ("mint_locked", [[], [], []]),
     ("batchForcedTransfer", [[], [], []]),
     ("batchMint", [[], []]),
     ("batchBurn", [[], []]),
@@ -516,7 +533,16 @@ OWNER_ACTS: list[tuple[str, list[Any]]] = [
     ("transferOwnership", [ZERO]),
 ]
 EITHERS_ACTS: list[tuple[str, list[Any]]] = [("setDocument", [b"a" * 32, "", b"b" * 32]), ("removeDocument", [b"a" * 32])]
-HOLDERS_ACTS = {"transfer", "transferFrom", "batchTransfer", "approve", "permit", "initialize"}
+HOLDERS_ACTS = {
+    "transfer",
+    "transferFrom",
+    "batchTransfer",
+    "approve",
+    "increaseAllowance",
+    "decreaseAllowance",
+    "permit",
+    "initialize",
+}
 
 
 @pytest.mark.parametrize(("act", "arguments"), AGENT_ACTS)

@@ -13,6 +13,7 @@ REASONS: Final[Mapping[str, str]] = {
     "compliance.country_not_allowed": "The recipient lives in none of the countries where the security may be held.",
     "compliance.holder_cap": "As many investors as may hold the security hold it already.",
     "compliance.holding_period": "The sender has not held the shares for long enough.",
+    "compliance.lockup_active": "The sender's shares are locked until an instant that the decision names.",
     "compliance.maximum_balance": "The recipient would hold more than an investor may.",
     "compliance.not_bound": "The security is not tied to its rules on the chain.",
     "compliance.receiver_below_minimum": "The recipient would hold less than an investor must who holds at all.",

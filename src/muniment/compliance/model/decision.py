@@ -36,6 +36,14 @@ UNIX_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
+class Lockup:
+    """Shares of a wallet that are locked until `unlocks_at`, in Unix seconds, exclusive."""
+
+    shares: int
+    unlocks_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class WalletFacts:
     """What is known of a wallet when the question is asked. Shares in base units; `verified_until` in Unix seconds, exclusive."""
 
@@ -43,6 +51,7 @@ class WalletFacts:
     balance: int = 0
     frozen_shares: int = 0
     is_frozen: bool = False
+    lockups: tuple[Lockup, ...] = ()
     identity: Address | None = None
     """Whose wallet the identity registry says it is; None for an unknown one."""
     is_registered: bool = False
@@ -54,8 +63,12 @@ class WalletFacts:
 
     @property
     def free(self) -> int:
-        """What is held and not frozen."""
-        return self.balance - self.frozen_shares
+        """What is held and not frozen; more may be frozen than is held."""
+        return max(0, self.balance - self.frozen_shares)
+
+    def locked(self, at_seconds: int) -> int:
+        """Return how many shares are locked at an instant, in Unix seconds."""
+        return sum(lockup.shares for lockup in self.lockups if lockup.unlocks_at > at_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +93,15 @@ class Move:
 
 def decide(move: Move, token: TokenFacts, rules: Sequence[Rule], *, at: dt.datetime) -> Decision:
     """Return whether the move is allowed at `at`, or every reason against it, the chain's first."""
-    reasons = (*_token_reasons(move, token), *_identity_reasons(move, at), *_rule_reasons(move, token, rules))
+    reasons = (*_token_reasons(move, token, at), *_identity_reasons(move, at), *_rule_reasons(move, token, rules))
     if not token.is_bound:
         # Without its rules the chain asks nothing else of compliance.
-        reasons = (*_token_reasons(move, token), _not_bound())
+        reasons = (*_token_reasons(move, token, at), _not_bound())
     return Refused(reasons) if reasons else Allowed()
 
 
-def _token_reasons(move: Move, token: TokenFacts) -> Iterator[Reason]:
-    """Yield what the token itself says no to: pause, freezes, balance, and for an issue the size of the supply."""
+def _token_reasons(move: Move, token: TokenFacts, at: dt.datetime) -> Iterator[Reason]:
+    """Yield what the token itself says no to: pause, freezes, balance, lockups, and for an issue the size of the supply."""
     if move.sender is None:
         if move.shares > SUPPLY_MAX - token.supply:
             yield Reason(
@@ -128,11 +141,31 @@ def _token_reasons(move: Move, token: TokenFacts) -> Iterator[Reason]:
             },
             cure=f"Transfer at most {free} shares.",
         )
+    else:
+        yield from _lockup_reasons(move.sender, move.shares, token, _seconds(at))
+
+
+def _lockup_reasons(sender: WalletFacts, shares: int, token: TokenFacts, at_seconds: int) -> Iterator[Reason]:
+    """Yield the lockup against parting with `shares`, which are held and not frozen. Locked and frozen shares do not overlap."""
+    spare = sender.free - shares
+    if shares == 0 or sender.locked(at_seconds) <= spare:
+        return
+    unlocks_at = min(lockup.unlocks_at for lockup in sender.lockups if sender.locked(lockup.unlocks_at) <= spare)
+    unlocks_at_text = instant_text(dt.datetime.fromtimestamp(unlocks_at, tz=dt.UTC))
+    unlocked = show_shares(max(0, sender.free - sender.locked(at_seconds)), decimals=token.decimals)
+    yield Reason(
+        "compliance.lockup_active",
+        f"The sender has {unlocked} shares that are not locked;"
+        f" {show_shares(shares, decimals=token.decimals)} will be at {unlocks_at_text}.",
+        rule="lockup",
+        facts={"shares": str(shares), "locked": str(sender.locked(at_seconds)), "unlocks_at": unlocks_at_text},
+        cure=f"Transfer at most {unlocked} shares, or wait.",
+    )
 
 
 def _identity_reasons(move: Move, at: dt.datetime) -> Iterator[Reason]:
     receiver = move.receiver
-    if receiver.is_registered and receiver.verified_until > (at - UNIX_EPOCH) // dt.timedelta(seconds=1):
+    if receiver.is_registered and receiver.verified_until > _seconds(at):
         return
     if not receiver.is_registered:
         sentence = "The recipient's wallet belongs to no verified investor of this issuer."
@@ -171,6 +204,10 @@ def _rule_reasons(move: Move, token: TokenFacts, rules: Sequence[Rule]) -> Itera
     for rule in rules:
         if isinstance(rule, HolderCap) and held == 0 and not _leaves(move) and token.holders >= rule.holders:
             yield _holders_reason(rule, token)
+
+
+def _seconds(at: dt.datetime) -> int:
+    return (at - UNIX_EPOCH) // dt.timedelta(seconds=1)
 
 
 def _is_own(move: Move) -> bool:
