@@ -6,6 +6,7 @@
 
 from access import arguments
 from access import ownership
+from access import refusals
 
 uses: ownership
 
@@ -41,7 +42,8 @@ def isAgent(_agent: address) -> bool:
 @internal
 def _add_agent(agent: address):
     arguments._check_address(agent)
-    assert not self._agents[agent], "Roles: account already has role"
+    if self._agents[agent]:
+        refusals._refuse("Roles: account already has role")
     self._agents[agent] = True
     log AgentAdded(_agent=agent)
 
@@ -49,7 +51,8 @@ def _add_agent(agent: address):
 @internal
 def _remove_agent(agent: address):
     arguments._check_address(agent)
-    assert self._agents[agent], "Roles: account does not have role"
+    if not self._agents[agent]:
+        refusals._refuse("Roles: account does not have role")
     self._agents[agent] = False
     log AgentRemoved(_agent=agent)
 
@@ -57,10 +60,12 @@ def _remove_agent(agent: address):
 @internal
 @view
 def _check_agent():
-    assert self._agents[msg.sender], "AgentRole: caller does not have the Agent role"
+    if not self._agents[msg.sender]:
+        refusals._refuse("AgentRole: caller does not have the Agent role")
 
 
 @internal
 @view
 def _check_owner_or_agent():
-    assert self._agents[msg.sender] or msg.sender == ownership.owner, "access: caller is neither owner nor agent"
+    if not self._agents[msg.sender] and msg.sender != ownership.owner:
+        refusals._refuse("access: caller is neither owner nor agent")

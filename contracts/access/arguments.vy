@@ -4,7 +4,11 @@
 @notice Refuses arguments that no function can mean. One text in the code, however many ask.
 """
 
+from access import refusals
+
+
 @internal
 @pure
 def _check_address(given: address):
-    assert given != empty(address), "invalid argument - zero address"
+    if given == empty(address):
+        refusals._refuse("invalid argument - zero address")

@@ -4,6 +4,8 @@
 @notice Who owns a contract (ERC-173). Knows nothing of agents, nor of what an owner may do.
 """
 
+from access import refusals
+
 event OwnershipTransferred:
     previousOwner: indexed(address)
     newOwner: indexed(address)
@@ -15,14 +17,16 @@ owner: public(address)
 def transferOwnership(newOwner: address):
     """@notice Hands the contract to `newOwner`, who holds every right of an owner from then on."""
     self._check_owner()
-    assert newOwner != empty(address), "Ownable: new owner is the zero address"
+    if newOwner == empty(address):
+        refusals._refuse("Ownable: new owner is the zero address")
     self._set_owner(newOwner)
 
 
 @internal
 def _begin():
     """@dev Makes the caller the owner, once in the life of the contract."""
-    assert self.owner == empty(address), "Initializable: contract is already initialized"
+    if self.owner != empty(address):
+        refusals._refuse("Initializable: contract is already initialized")
     self._set_owner(msg.sender)
 
 
@@ -36,4 +40,5 @@ def _set_owner(new_owner: address):
 @internal
 @view
 def _check_owner():
-    assert msg.sender == self.owner, "Ownable: caller is not the owner"
+    if msg.sender != self.owner:
+        refusals._refuse("Ownable: caller is not the owner")

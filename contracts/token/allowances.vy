@@ -5,6 +5,7 @@
 signing domain is bound to. Knows nothing of balances.
 """
 
+from access import refusals
 from crypto import signatures
 
 event Approval:
@@ -18,6 +19,7 @@ event EIP712DomainChanged:
 DOMAIN_TYPE: constant(bytes32) = keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 PERMIT_TYPE: constant(bytes32) = keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)")
 DOMAIN_VERSION: constant(String[1]) = "1"
+DOMAIN_VERSION_HASH: constant(bytes32) = keccak256("1")
 
 name: public(String[64])
 allowance: public(HashMap[address, HashMap[address, uint256]])
@@ -33,31 +35,29 @@ def approve(spender: address, amount: uint256) -> bool:
 
 @external
 def increaseAllowance(spender: address, added: uint256) -> bool:
-    """@notice Lets `spender` take that much more from the caller."""
-    allowed: uint256 = self.allowance[msg.sender][spender]
-    assert added <= max_value(uint256) - allowed, "ERC20: increased allowance does not fit"
-    self._approve(msg.sender, spender, unsafe_add(allowed, added))  # Just compared.
+    """@notice Lets `spender` take that much more from the caller. Reverts where no number holds the sum."""
+    self._approve(msg.sender, spender, self.allowance[msg.sender][spender] + added)
     return True
 
 
 @external
 def decreaseAllowance(spender: address, subtracted: uint256) -> bool:
     """@notice Lets `spender` take that much less from the caller."""
-    allowed: uint256 = self.allowance[msg.sender][spender]
-    assert subtracted <= allowed, "ERC20: decreased allowance below zero"
-    self._approve(msg.sender, spender, unsafe_sub(allowed, subtracted))  # Just compared.
+    self._approve(msg.sender, spender, self._remaining(self.allowance[msg.sender][spender], subtracted))
     return True
 
 
 @external
 def permit(owner: address, spender: address, amount: uint256, deadline: uint256, v: uint8, r: bytes32, s: bytes32):
     """@notice Approves by the owner's signature (ERC-2612), up to and including `deadline` in Unix seconds."""
-    assert block.timestamp <= deadline, "permit: deadline has passed"
+    if block.timestamp > deadline:
+        refusals._refuse("permit: deadline has passed")
     nonce: uint256 = self.nonces[owner]
     terms: bytes32 = keccak256(abi_encode(PERMIT_TYPE, owner, spender, amount, nonce, deadline))
     digest: bytes32 = keccak256(concat(x"1901", self._domain_separator(), terms))
     signer: address = signatures._recover(digest, convert(v, uint256), convert(r, uint256), convert(s, uint256))
-    assert signer != empty(address) and signer == owner, "permit: signature is not the owner's"
+    if signer == empty(address) or signer != owner:
+        refusals._refuse("permit: signer is not the owner")
     self.nonces[owner] = nonce + 1
     self._approve(owner, spender, amount)
 
@@ -83,7 +83,8 @@ def _set_name(name: String[64]):
 
 @internal
 def _approve(owner: address, spender: address, amount: uint256):
-    assert spender != empty(address), "ERC20: approve to the zero address"
+    if spender == empty(address):
+        refusals._refuse("ERC20: approve to the zero address")
     self.allowance[owner][spender] = amount
     log Approval(owner=owner, spender=spender, value=amount)
 
@@ -92,14 +93,20 @@ def _approve(owner: address, spender: address, amount: uint256):
 def _spend(owner: address, spender: address, amount: uint256):
     """@dev Uses up `amount` of what `spender` may take from `owner`."""
     allowed: uint256 = self.allowance[owner][spender]
-    if allowed == max_value(uint256):
-        return
-    assert allowed >= amount, "ERC20: insufficient allowance"
-    self.allowance[owner][spender] = unsafe_sub(allowed, amount)  # Just compared: cannot fall below zero.
+    if allowed != max_value(uint256):
+        self.allowance[owner][spender] = self._remaining(allowed, amount)
+
+
+@internal
+@pure
+def _remaining(allowed: uint256, amount: uint256) -> uint256:
+    if amount > allowed:
+        refusals._refuse("ERC20: insufficient allowance")
+    return unsafe_sub(allowed, amount)  # Just compared.
 
 
 @internal
 @view
 def _domain_separator() -> bytes32:
     # Computed at each use: a clone and a fork of the chain each get their own domain.
-    return keccak256(abi_encode(DOMAIN_TYPE, keccak256(self.name), keccak256(DOMAIN_VERSION), chain.id, self))
+    return keccak256(abi_encode(DOMAIN_TYPE, keccak256(self.name), DOMAIN_VERSION_HASH, chain.id, self))

@@ -5,6 +5,7 @@
 """
 
 from access import agents
+from access import refusals
 
 uses: agents
 
@@ -33,7 +34,8 @@ _names: DynArray[bytes32, DOCUMENTS_MAX]
 def setDocument(_name: bytes32, _uri: String[256], _documentHash: bytes32):
     """@notice Adds or replaces a paper. Owner or agent."""
     agents._check_owner_or_agent()
-    assert _name != empty(bytes32), "documents: name is zero"
+    if _name == empty(bytes32):
+        refusals._refuse("documents: name is zero")
     if self._documents[_name].updated_at == 0:
         self._names.append(_name)
     self._documents[_name] = Document(uri=_uri, digest=_documentHash, updated_at=block.timestamp)
@@ -45,7 +47,8 @@ def removeDocument(_name: bytes32):
     """@notice Takes a paper off the list. Owner or agent."""
     agents._check_owner_or_agent()
     gone: Document = self._documents[_name]
-    assert gone.updated_at != 0, "documents: no such document"
+    if gone.updated_at == 0:
+        refusals._refuse("documents: no such document")
     self._documents[_name] = empty(Document)
     kept: DynArray[bytes32, DOCUMENTS_MAX] = []
     for name: bytes32 in self._names:

@@ -7,7 +7,7 @@ lockup of a wallet ends, hands it in, and keeps what it gets back.
 ended tranche is never read again: a chain is followed only as far as it lies in the future, and no lockup begins in the past.
 """
 
-from token import refusals
+from access import refusals
 
 TRANCHES_MAX: constant(uint256) = 16
 
@@ -36,12 +36,10 @@ _tranches: HashMap[address, HashMap[uint256, uint256]]
 @internal
 def _lock(wallet: address, last: uint256, shares: uint256, unlocks_at: uint256) -> uint256:
     """@dev Adds to the tranche of that instant, or opens one. Returns when the wallet's last lockup ends from now on."""
-    if shares <= 0:
+    if shares == 0:
         refusals._refuse("lockup: nothing to lock")
-    if unlocks_at <= block.timestamp:
-        refusals._refuse("lockup: instant has passed")
-    if unlocks_at > INSTANT_MAX:
-        refusals._refuse("lockup: instant is too far away")
+    if unlocks_at <= block.timestamp or unlocks_at > INSTANT_MAX:
+        refusals._refuse("lockup: instant is out of range")
     after: uint256 = 0  # The tranche that unlocks next after this one, and the one that does so before it.
     before: uint256 = 0
     instant: uint256 = last
@@ -66,26 +64,6 @@ def _lock(wallet: address, last: uint256, shares: uint256, unlocks_at: uint256) 
             self._link(wallet, after, unlocks_at)
     log SharesLocked(wallet=wallet, shares=shares, unlocks_at=unlocks_at)
     return max(last, unlocks_at)
-
-
-@internal
-def _release(wallet: address, last: uint256, unlocks_at: uint256) -> uint256:
-    """@dev Ends the tranche of that instant now. Returns when the wallet's last lockup ends from now on, zero for no more."""
-    after: uint256 = 0
-    instant: uint256 = last
-    for _: uint256 in range(TRANCHES_MAX):
-        if instant <= unlocks_at:
-            break
-        after = instant
-        instant = self._before(wallet, instant)
-    if instant != unlocks_at or instant <= block.timestamp:
-        refusals._refuse("lockup: no such tranche")
-    before: uint256 = self._before(wallet, instant)
-    log SharesReleased(wallet=wallet, shares=self._shares(wallet, instant), unlocks_at=instant)
-    if after == 0:
-        return before
-    self._link(wallet, after, before)
-    return last
 
 
 @internal
@@ -153,20 +131,6 @@ def _falls_to(wallet: address, last: uint256, shares: uint256) -> uint256:
             return instant
         instant = tranche >> BEFORE_AT
     return 0
-
-
-@internal
-@view
-def _list(wallet: address, last: uint256) -> DynArray[Lockup, TRANCHES_MAX]:
-    """@dev Every tranche that is locked now, the one that unlocks last first."""
-    found: DynArray[Lockup, TRANCHES_MAX] = []
-    instant: uint256 = last
-    for _: uint256 in range(TRANCHES_MAX):
-        if instant <= block.timestamp:
-            break
-        found.append(Lockup(shares=self._shares(wallet, instant), unlocks_at=instant))
-        instant = self._before(wallet, instant)
-    return found
 
 
 @internal

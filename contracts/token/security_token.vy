@@ -11,10 +11,11 @@ Against the holder's will free shares go first, then locked ones (those that unl
 
 from access import ownership
 from access import agents
+from access import arguments
+from access import refusals
 from token import allowances
 from token import documents
 from token import lockups
-from token import refusals
 from interfaces import ICombinedCompliance
 from interfaces import ICompliance
 from interfaces import IHoldings
@@ -48,23 +49,29 @@ exports: (documents.setDocument, documents.removeDocument, documents.getDocument
 BATCH_MAX: constant(uint256) = 200
 VERSION: constant(String[8]) = "1.0.0"
 
-# A wallet in one word: balance 0..103 | frozen amount 104..207 | instant at which its last lockup ends 208..247 | frozen whole 248
-AMOUNT: constant(uint256) = 2**104 - 1
-FROZEN_AT: constant(uint256) = 104
-LAST_UNLOCK_AT: constant(uint256) = 208
+# A wallet in one word: frozen whole 0 | instant at which its last lockup ends 8..47 | frozen amount 48..151 | balance 152..255
+WHOLE: constant(uint256) = 1
+LAST_UNLOCK_AT: constant(uint256) = 8
 INSTANT: constant(uint256) = 2**40 - 1
-WHOLE: constant(uint256) = 2**248
+FROZEN_AT: constant(uint256) = 48
+AMOUNT: constant(uint256) = 2**104 - 1
+BALANCE_AT: constant(uint256) = 152
+ABOVE_BALANCE: constant(uint256) = 104  # A shift by so much leaves nothing of the balance.
 
-# What every transfer reads, in one word: compliance 0..159 | paused 160 | combined 161 | decimals 168..175
-PAUSED: constant(uint256) = 2**160
-COMBINED: constant(uint256) = 2**161
-DECIMALS_AT: constant(uint256) = 168
+# What every transfer reads, in one word: paused 0 | combined 1 | decimals 8..15 | compliance 96..255
+PAUSED: constant(uint256) = 1
+COMBINED: constant(uint256) = 2
+DECIMALS_AT: constant(uint256) = 8
+COMPLIANCE_AT: constant(uint256) = 96
 
 # What only wiring, mint and burn read, in one word: identity registry 0..159 | supply 160..255
 ADDRESS: constant(uint256) = 2**160 - 1
 SUPPLY_AT: constant(uint256) = 160
 # The supply's bits; no balance can exceed it, so every balance fits its own.
 SUPPLY_MAX: constant(uint256) = 2**96 - 1
+
+# What `supportsInterface` knows, each in 32 bits, the first of its notice last.
+INTERFACES: constant(bytes32) = 0x000000003edbb4c4b97d944c7f5828d084b0196e9d8ff7da36372b0701ffc9a7
 
 # The answers, as contracts/reasons.json publishes them; the others come from compliance.
 YES: constant(uint256) = 0
@@ -147,8 +154,8 @@ def initialize(
     @dev A compliance contract of ours must have the token bound before.
     """
     ownership._begin()
-    self._check_address(identityRegistry)
-    self._check_address(compliance)
+    arguments._check_address(identityRegistry)
+    arguments._check_address(compliance)
     self._check_text(len(name))
     self._check_text(len(symbol))
     if decimals > 18:
@@ -157,8 +164,7 @@ def initialize(
     allowances._set_name(name)
     self.symbol = symbol
     self.onchainID = onchainID
-    self._base = convert(identityRegistry, uint256)
-    log IdentityRegistryAdded(_identityRegistry=identityRegistry)
+    self._wire_registry(identityRegistry)
     self._wire_compliance(compliance)
     self._log_information()
 
@@ -193,9 +199,8 @@ def setOnchainID(_onchainID: address):
 def setIdentityRegistry(_identityRegistry: address):
     """@notice Asks another registry from now on. Owner only."""
     ownership._check_owner()
-    self._check_address(_identityRegistry)
-    self._base = (self._base & ~ADDRESS) | convert(_identityRegistry, uint256)
-    log IdentityRegistryAdded(_identityRegistry=_identityRegistry)
+    arguments._check_address(_identityRegistry)
+    self._wire_registry(_identityRegistry)
     self._detect_combined()
 
 
@@ -203,7 +208,7 @@ def setIdentityRegistry(_identityRegistry: address):
 def setCompliance(_compliance: address):
     """@notice Leaves the present compliance contract and binds to another. Owner only."""
     ownership._check_owner()
-    self._check_address(_compliance)
+    arguments._check_address(_compliance)
     # A contract that will not let go, or let go already, must not keep the token: its answer does not matter.
     left: bool = raw_call(
         self._compliance(self._hot),
@@ -221,8 +226,9 @@ def pause():
     """@notice Stops transfers between holders. Agent only."""
     agents._check_agent()
     hot: uint256 = self._hot
-    self._check_open(hot)
-    self._hot = hot | PAUSED
+    if hot & PAUSED != 0:
+        self._refuse_paused()
+    self._hot = hot ^ PAUSED
     log Paused(_userAddress=msg.sender)
 
 
@@ -230,9 +236,10 @@ def pause():
 def unpause():
     """@notice Lets holders transfer. Agent only."""
     agents._check_agent()
-    if self._hot & PAUSED == 0:
+    hot: uint256 = self._hot
+    if hot & PAUSED == 0:
         refusals._refuse("Pausable: not paused")
-    self._hot &= ~PAUSED
+    self._hot = hot ^ PAUSED
     log Unpaused(_userAddress=msg.sender)
 
 
@@ -268,7 +275,7 @@ def recoveryAddress(_lostWallet: address, _newWallet: address, _investorOnchainI
     @dev Where the investor has an identity contract, the new wallet must be a management key of it.
     """
     agents._check_agent()
-    if self._wallets[_lostWallet] & AMOUNT == 0:
+    if self._wallets[_lostWallet] >> BALANCE_AT == 0:
         refusals._refuse("no tokens to recover")
     # The registry first: what it tells compliance of the new wallet's investor is counted by the balances before the move.
     registry: address = self._registry()
@@ -281,27 +288,18 @@ def recoveryAddress(_lostWallet: address, _newWallet: address, _investorOnchainI
     if not replaced:
         refusals._refuse("Recovery not possible")
     lost: uint256 = self._wallets[_lostWallet]
-    found: uint256 = self._wallets[_newWallet]
-    amount: uint256 = lost & AMOUNT
-    frozen: uint256 = self._frozen(lost)
-    # The lost wallet keeps nothing but its freeze as a whole, which the new one gets too.
-    self._wallets[_lostWallet] = lost & WHOLE
-    if frozen > 0:
-        lost = self._thaw(_lostWallet, lost, frozen)
-    log Transfer(_from=_lostWallet, _to=_newWallet, _value=amount)
-    log ForcedTransfer(sender=_lostWallet, receiver=_newWallet, amount=amount)
-    # No balance exceeds the supply, so the sum fits its bits.
-    new: uint256 = unsafe_add(found, amount) | (lost & WHOLE)
-    if frozen > 0:
-        # An amount beyond every supply may have been frozen at both; it stays beyond every supply.
-        new = self._freeze_more(_newWallet, new, min(frozen, AMOUNT - self._frozen(found)))
     if self._last_unlock(lost) > block.timestamp:
-        last: uint256 = lockups._carry(_lostWallet, self._last_unlock(lost), _newWallet, self._last_unlock(found))
-        new = self._with_last_unlock(new, last)
-    self._wallets[_newWallet] = new
+        new: uint256 = self._wallets[_newWallet]
+        last: uint256 = lockups._carry(_lostWallet, self._last_unlock(lost), _newWallet, self._last_unlock(new))
+        self._wallets[_newWallet] = self._with_last_unlock(new, last)
+        self._wallets[_lostWallet] = self._with_last_unlock(lost, 0)
+    self._force(_lostWallet, _newWallet, lost >> BALANCE_AT)
+    if self._frozen(lost) > 0:
+        # What is frozen beyond a balance may add up to more than its bits hold; it stays beyond every supply.
+        found: uint256 = self._wallets[_newWallet]
+        self._wallets[_newWallet] = self._freeze_more(_newWallet, found, min(self._frozen(lost), AMOUNT - self._frozen(found)))
     if lost & WHOLE != 0:
-        log AddressFrozen(_userAddress=_newWallet, _isFrozen=True, _owner=msg.sender)
-    self._settle_forced(hot, _lostWallet, _newWallet, amount, amount, found & AMOUNT)
+        self._freeze_whole(_newWallet, True)
     if hot & COMBINED == 0:
         extcall IIdentityRegistry(registry).deleteIdentity(_lostWallet)
     log RecoverySuccess(_lostWallet=_lostWallet, _newWallet=_newWallet, _investorOnchainID=_investorOnchainID)
@@ -358,14 +356,6 @@ def lock(wallet: address, shares: uint256, unlocks_at: uint256):
     self._lock(wallet, shares, unlocks_at)
 
 
-@external
-def release(wallet: address, unlocks_at: uint256):
-    """@notice Ends the lockup of that instant before its time. Agent only."""
-    agents._check_agent()
-    word: uint256 = self._wallets[wallet]
-    self._wallets[wallet] = self._with_last_unlock(word, lockups._release(wallet, self._last_unlock(word), unlocks_at))
-
-
 # Batches: the same acts, one after the other, all or nothing
 
 
@@ -398,16 +388,13 @@ def batchMint(_toList: DynArray[address, BATCH_MAX], _amounts: DynArray[uint256,
 
 
 @external
-def mint_locked(
-    receivers: DynArray[address, BATCH_MAX], shares: DynArray[uint256, BATCH_MAX], unlocks_at: DynArray[uint256, BATCH_MAX]
-):
-    """@notice Issues to many, each locked until an instant of its own (Unix seconds). Agent only."""
+def mint_locked(receivers: DynArray[address, BATCH_MAX], shares: DynArray[uint256, BATCH_MAX], unlocks_at: uint256):
+    """@notice Issues to many, locked until an instant (Unix seconds), as `lock` does. Agent only."""
     agents._check_agent()
     self._check_lengths(len(receivers), len(shares))
-    self._check_lengths(len(unlocks_at), len(shares))
     for i: uint256 in range(len(receivers), bound=BATCH_MAX):
         self._mint(receivers[i], shares[i])
-        self._lock(receivers[i], shares[i], unlocks_at[i])
+        self._lock(receivers[i], shares[i], unlocks_at)
 
 
 @external
@@ -454,7 +441,9 @@ def transfer(_to: address, _amount: uint256) -> bool:
 @external
 def transferFrom(_from: address, _to: address, _amount: uint256) -> bool:
     """@notice Transfers by the holder's approval. The reasons against the transfer come before a lack of allowance."""
-    self._check_sender(_from)
+    if _from == empty(address):
+        # Not even nothing: its log would read as an issue.
+        refusals._refuse("ERC20: sender is zero")
     self._transfer(self._hot, _from, _to, _amount)
     allowances._spend(_from, msg.sender, _amount)
     return True
@@ -504,9 +493,9 @@ def canSend(account: address) -> bool:
 @view
 def canReceive(account: address) -> bool:
     """@notice Whether the wallet is not frozen as a whole and belongs to an eligible investor (ERC-7943). Never reverts."""
-    return self._wallets[account] & WHOLE == 0 and self._says_yes(
-        self._registry(), abi_encode(account, method_id=method_id("isVerified(address)"))
-    )
+    if self._wallets[account] & WHOLE != 0:
+        return False
+    return self._says_yes(self._registry(), method_id("isVerified(address)", output_type=bytes4), account)
 
 
 @external
@@ -520,16 +509,16 @@ def free_balance(wallet: address) -> uint256:
 
 @external
 @view
-def locked_balance(wallet: address) -> uint256:
-    """@notice How many of the wallet's shares are locked now."""
-    return lockups._locked(wallet, self._last_unlock(self._wallets[wallet]))
-
-
-@external
-@view
 def lockups_of(wallet: address) -> DynArray[lockups.Lockup, lockups.TRANCHES_MAX]:
     """@notice Every lockup of the wallet that has not ended, the one that ends last first."""
-    return lockups._list(wallet, self._last_unlock(self._wallets[wallet]))
+    found: DynArray[lockups.Lockup, lockups.TRANCHES_MAX] = []
+    instant: uint256 = self._last_unlock(self._wallets[wallet])
+    for _: uint256 in range(lockups.TRANCHES_MAX):
+        if instant <= block.timestamp:
+            break
+        found.append(lockups.Lockup(shares=lockups._shares(wallet, instant), unlocks_at=instant))
+        instant = lockups._before(wallet, instant)
+    return found
 
 
 @internal
@@ -554,16 +543,15 @@ def _check(_from: address, _to: address, _amount: uint256) -> (uint256, uint256)
         unlocks_at: uint256 = self._locked_until(_from, sender, free, _amount)
         if unlocks_at != 0:
             return SHARES_LOCKED, unlocks_at
-    compliance: address = self._compliance(hot)
     if hot & COMBINED != 0:
-        return staticcall ICombinedCompliance(compliance).check(self, _from, _to, _amount)
-    return self._plain_answer(compliance, _from, _to, _amount), 0
+        return staticcall ICombinedCompliance(self._compliance(hot)).check(self, _from, _to, _amount)
+    return self._plain_answer(hot, _from, _to, _amount), 0
 
 
 @external
 @view
 def balanceOf(_userAddress: address) -> uint256:
-    return self._wallets[_userAddress] & AMOUNT
+    return self._wallets[_userAddress] >> BALANCE_AT
 
 
 @external
@@ -618,14 +606,18 @@ def isFrozen(_userAddress: address) -> bool:
 @external
 @view
 def getFrozenTokens(_userAddress: address) -> uint256:
-    return (self._wallets[_userAddress] >> FROZEN_AT) & AMOUNT
+    return self._frozen(self._wallets[_userAddress])
 
 
 @external
 @pure
 def supportsInterface(interfaceId: bytes4) -> bool:
     """@notice ERC-165, ERC-20, ERC-2612, ERC-5267, ERC-173, ERC-3643's IToken without ERC-20, and ERC-7943 (fungible)."""
-    return interfaceId in [0x01ffc9a7, 0x36372b07, 0x9d8ff7da, 0x84b0196e, 0x7f5828d0, 0xb97d944c, 0x3edbb4c4]
+    asked: uint256 = convert(interfaceId, uint256)
+    for place: uint256 in range(7):
+        if (convert(INTERFACES, uint256) >> (32 * place)) & (2**32 - 1) == asked:
+            return True
+    return False
 
 
 # Internal: moves
@@ -633,93 +625,101 @@ def supportsInterface(interfaceId: bytes4) -> bool:
 
 @internal
 @pure
-def _check_open(hot: uint256):
-    if hot & PAUSED != 0:
-        refusals._refuse("Pausable: paused")
+def _refuse_paused():
+    refusals._refuse("Pausable: paused")
 
 
 @internal
 def _transfer(hot: uint256, sender: address, receiver: address, amount: uint256):
-    self._check_open(hot)
+    if hot & PAUSED != 0:
+        self._refuse_paused()
     sender_word: uint256 = self._wallets[sender]
     receiver_word: uint256 = self._wallets[receiver]
     if (sender_word | receiver_word) & WHOLE != 0:
         refusals._refuse("wallet is frozen")
-    free: uint256 = self._unfrozen(sender_word)
+    free: uint256 = sender_word >> BALANCE_AT
+    if sender_word << ABOVE_BALANCE != 0:
+        free = self._unfrozen(sender_word)
     if amount > free:
         refusals._refuse("Insufficient Balance")
     if self._last_unlock(sender_word) > block.timestamp:
         if self._locked_until(sender, sender_word, free, amount) != 0:
             refusals._refuse("lockup: shares are locked")
-    compliance: address = self._compliance(hot)
     code: uint256 = YES
-    if hot & COMBINED != 0:
-        self._move(sender, receiver, amount, sender_word, receiver_word)
-        code = extcall ICombinedCompliance(compliance).book_transfer(
-            sender, receiver, amount, sender_word & AMOUNT, receiver_word & AMOUNT
-        )
-    else:
-        code = self._plain_answer(compliance, sender, receiver, amount)
-        if code == YES:
-            self._move(sender, receiver, amount, sender_word, receiver_word)
-            extcall ICompliance(compliance).transferred(sender, receiver, amount)
+    if hot & COMBINED == 0:
+        code = self._plain_answer(hot, sender, receiver, amount)
+    if code == YES:
+        if sender != receiver:
+            # Compared above; no balance exceeds the supply, so the sum fits its bits.
+            self._wallets[sender] = unsafe_sub(sender_word, amount << BALANCE_AT)
+            self._wallets[receiver] = unsafe_add(receiver_word, amount << BALANCE_AT)
+        log Transfer(_from=sender, _to=receiver, _value=amount)
+        if hot & COMBINED != 0:
+            code = extcall ICombinedCompliance(convert(hot >> COMPLIANCE_AT, address)).book_transfer(
+                sender, receiver, amount, sender_word >> BALANCE_AT, receiver_word >> BALANCE_AT
+            )
+        else:
+            extcall ICompliance(self._compliance(hot)).transferred(sender, receiver, amount)
     if code != YES:
-        refusals._refuse("Transfer not possible")
+        self._refuse_transfer()
+
+
+@internal
+@pure
+def _refuse_transfer():
+    refusals._refuse("Transfer not possible")
 
 
 @internal
 @view
-def _plain_answer(compliance: address, sender: address, receiver: address, amount: uint256) -> uint256:
+def _plain_answer(hot: uint256, sender: address, receiver: address, amount: uint256) -> uint256:
     """@dev What a registry and a compliance contract that are not combined say, by plain ERC-3643 calls."""
-    if not staticcall IIdentityRegistry(self._registry()).isVerified(receiver):
+    if not self._is_verified(receiver):
         return RECEIVER_NOT_VERIFIED
-    if not staticcall ICompliance(compliance).canTransfer(sender, receiver, amount):
+    if not staticcall ICompliance(self._compliance(hot)).canTransfer(sender, receiver, amount):
         return REFUSED_BY_COMPLIANCE
     return YES
 
 
 @internal
-def _move(sender: address, receiver: address, amount: uint256, sender_word: uint256, receiver_word: uint256):
-    """@dev The caller has checked that the sender holds the amount; no balance exceeds the supply, so the sum fits its bits."""
-    if sender != receiver:
-        self._wallets[sender] = unsafe_sub(sender_word, amount)
-        self._wallets[receiver] = unsafe_add(receiver_word, amount)
-    log Transfer(_from=sender, _to=receiver, _value=amount)
+@view
+def _is_verified(wallet: address) -> bool:
+    return staticcall IIdentityRegistry(self._registry()).isVerified(wallet)
 
 
 @internal
 def _force(sender: address, receiver: address, amount: uint256):
-    self._check_sender(sender)
-    hot: uint256 = self._hot
     sender_word: uint256 = self._wallets[sender]
-    balance: uint256 = sender_word & AMOUNT
-    if balance < amount:
+    balance: uint256 = sender_word >> BALANCE_AT
+    if amount > balance:
         refusals._refuse("sender balance too low")
-    if sender != receiver:
-        sender_word = self._surrender(sender, sender_word, amount)
     receiver_word: uint256 = self._wallets[receiver]
-    self._move(sender, receiver, amount, sender_word, receiver_word)
+    if sender != receiver:
+        if sender_word << ABOVE_BALANCE != 0:
+            sender_word = self._surrender(sender, sender_word, amount)
+        # Compared above; no balance exceeds the supply, so the sum fits its bits.
+        self._wallets[sender] = unsafe_sub(sender_word, amount << BALANCE_AT)
+        self._wallets[receiver] = unsafe_add(receiver_word, amount << BALANCE_AT)
+    log Transfer(_from=sender, _to=receiver, _value=amount)
     log ForcedTransfer(sender=sender, receiver=receiver, amount=amount)
-    self._settle_forced(hot, sender, receiver, amount, balance, receiver_word & AMOUNT)
+    self._settle_forced(sender, receiver, amount, balance, receiver_word >> BALANCE_AT)
 
 
 @internal
-def _settle_forced(
-    hot: uint256, sender: address, receiver: address, amount: uint256, sender_balance: uint256, receiver_balance: uint256
-):
+def _settle_forced(sender: address, receiver: address, amount: uint256, sender_balance: uint256, receiver_balance: uint256):
     """@dev After a move against the holder's will: the receiver must be eligible, and compliance keeps count."""
-    compliance: address = self._compliance(hot)
+    hot: uint256 = self._hot
     is_eligible: bool = False
     if hot & COMBINED != 0:
-        is_eligible = YES == extcall ICombinedCompliance(compliance).book_forced_transfer(
+        is_eligible = YES == extcall ICombinedCompliance(self._compliance(hot)).book_forced_transfer(
             sender, receiver, amount, sender_balance, receiver_balance
         )
     else:
-        is_eligible = staticcall IIdentityRegistry(self._registry()).isVerified(receiver)
+        is_eligible = self._is_verified(receiver)
         if is_eligible:
-            extcall ICompliance(compliance).transferred(sender, receiver, amount)
+            extcall ICompliance(self._compliance(hot)).transferred(sender, receiver, amount)
     if not is_eligible:
-        refusals._refuse("Transfer not possible")
+        self._refuse_transfer()
 
 
 @internal
@@ -729,23 +729,21 @@ def _mint(receiver: address, amount: uint256):
     supply: uint256 = base >> SUPPLY_AT
     if amount > SUPPLY_MAX - supply:
         refusals._refuse("token: supply does not fit")
-    compliance: address = self._compliance(hot)
-    is_combined: bool = hot & COMBINED != 0
     code: uint256 = YES
-    if not is_combined:
-        code = self._plain_answer(compliance, empty(address), receiver, amount)
+    if hot & COMBINED == 0:
+        code = self._plain_answer(hot, empty(address), receiver, amount)
     if code == YES:
         receiver_word: uint256 = self._wallets[receiver]
         # Compared with the room above: neither the supply nor a balance outgrows its bits.
         self._base = unsafe_add(base, amount << SUPPLY_AT)
-        self._wallets[receiver] = unsafe_add(receiver_word, amount)
+        self._wallets[receiver] = unsafe_add(receiver_word, amount << BALANCE_AT)
         log Transfer(_from=empty(address), _to=receiver, _value=amount)
-        if is_combined:
-            code = extcall ICombinedCompliance(compliance).book_mint(
-                receiver, amount, receiver_word & AMOUNT, unsafe_add(supply, amount)
+        if hot & COMBINED != 0:
+            code = extcall ICombinedCompliance(self._compliance(hot)).book_mint(
+                receiver, amount, receiver_word >> BALANCE_AT, unsafe_add(supply, amount)
             )
         else:
-            extcall ICompliance(compliance).created(receiver, amount)
+            extcall ICompliance(self._compliance(hot)).created(receiver, amount)
     if code == RECEIVER_NOT_VERIFIED:
         refusals._refuse("Identity is not verified.")
     if code != YES:
@@ -754,23 +752,21 @@ def _mint(receiver: address, amount: uint256):
 
 @internal
 def _burn(holder: address, amount: uint256):
-    if holder == empty(address):
-        refusals._refuse("ERC20: burn from the zero address")
     hot: uint256 = self._hot
     word: uint256 = self._wallets[holder]
-    balance: uint256 = word & AMOUNT
-    if balance < amount:
+    balance: uint256 = word >> BALANCE_AT
+    if amount > balance:
         refusals._refuse("cannot burn more than balance")
-    word = self._surrender(holder, word, amount)
+    if word << ABOVE_BALANCE != 0:
+        word = self._surrender(holder, word, amount)
     # Just compared; and a balance is part of the supply.
-    self._wallets[holder] = unsafe_sub(word, amount)
+    self._wallets[holder] = unsafe_sub(word, amount << BALANCE_AT)
     self._base = unsafe_sub(self._base, amount << SUPPLY_AT)
     log Transfer(_from=holder, _to=empty(address), _value=amount)
-    if hot & COMBINED == 0:
-        extcall ICompliance(self._compliance(hot)).destroyed(holder, amount)
-    elif amount == balance:
-        # Only a wallet that is emptied can change what compliance counts.
+    if hot & COMBINED != 0:
         extcall ICombinedCompliance(self._compliance(hot)).book_burn(holder, amount, balance)
+    else:
+        extcall ICompliance(self._compliance(hot)).destroyed(holder, amount)
 
 
 @internal
@@ -801,7 +797,8 @@ def _locked_until(holder: address, word: uint256, unfrozen: uint256, amount: uin
 @pure
 def _unfrozen(word: uint256) -> uint256:
     # The lesser of the two. More may be frozen than is held.
-    return unsafe_sub(word & AMOUNT, min(word & AMOUNT, self._frozen(word)))
+    balance: uint256 = word >> BALANCE_AT
+    return unsafe_sub(balance, min(balance, self._frozen(word)))
 
 
 @internal
@@ -830,13 +827,13 @@ def _replace_wallet(registry: address, lost: address, replacement: address, inve
     """
     if lost == replacement or replacement == empty(address):
         return False
-    if staticcall IIdentityRegistry(registry).identity(lost) != investor:
+    if self._identity(registry, lost) != investor:
         return False
-    if investor.is_contract and staticcall IIdentityRegistry(registry).identity(investor) != investor:
+    if investor.is_contract and self._identity(registry, investor) != investor:
         # An identity contract, not a wallet with code. ERC-734: purpose 1 is management; a key is the hash of the padded address.
         if not staticcall IOnchainIdentity(investor).keyHasPurpose(keccak256(abi_encode(replacement)), 1):
             return False
-    found: address = staticcall IIdentityRegistry(registry).identity(replacement)
+    found: address = self._identity(registry, replacement)
     if found != empty(address):
         return found == investor
     country: uint16 = staticcall IIdentityRegistry(registry).investorCountry(lost)
@@ -844,13 +841,19 @@ def _replace_wallet(registry: address, lost: address, replacement: address, inve
     return True
 
 
+@internal
+@view
+def _identity(registry: address, wallet: address) -> address:
+    return staticcall IIdentityRegistry(registry).identity(wallet)
+
+
 # Internal: freezes
 
 
 @internal
 def _freeze_whole(holder: address, freeze: bool):
-    word: uint256 = self._wallets[holder] & ~WHOLE
-    self._wallets[holder] = word | WHOLE if freeze else word
+    word: uint256 = self._wallets[holder]
+    self._wallets[holder] = word ^ ((word ^ convert(freeze, uint256)) & WHOLE)
     log AddressFrozen(_userAddress=holder, _isFrozen=freeze, _owner=msg.sender)
 
 
@@ -874,18 +877,20 @@ def _unfreeze(holder: address, amount: uint256):
 def _freeze_more(holder: address, word: uint256, amount: uint256) -> uint256:
     """@dev The wallet's word with that much more frozen, which the caller knows to fit its bits."""
     log TokensFrozen(_userAddress=holder, _amount=amount)
-    frozen: uint256 = unsafe_add(word, amount << FROZEN_AT)
-    log Frozen(account=holder, amount=self._frozen(frozen))
-    return frozen
+    return self._told(holder, unsafe_add(word, amount << FROZEN_AT))
 
 
 @internal
 def _thaw(holder: address, word: uint256, amount: uint256) -> uint256:
     """@dev The wallet's word with that much, which the caller knows to be frozen, freed."""
     log TokensUnfrozen(_userAddress=holder, _amount=amount)
-    frozen: uint256 = unsafe_sub(word, amount << FROZEN_AT)
-    log Frozen(account=holder, amount=self._frozen(frozen))
-    return frozen
+    return self._told(holder, unsafe_sub(word, amount << FROZEN_AT))
+
+
+@internal
+def _told(holder: address, word: uint256) -> uint256:
+    log Frozen(account=holder, amount=self._frozen(word))
+    return word
 
 
 @internal
@@ -893,8 +898,8 @@ def _lock(wallet: address, shares: uint256, unlocks_at: uint256):
     word: uint256 = self._wallets[wallet]
     last: uint256 = self._last_unlock(word)
     # Never more is locked than held.
-    if shares > unsafe_sub(word & AMOUNT, lockups._locked(wallet, last)):
-        refusals._refuse("lockup: more than the wallet holds")
+    if shares > unsafe_sub(word >> BALANCE_AT, lockups._locked(wallet, last)):
+        refusals._refuse("lockup: more than is held")
     self._wallets[wallet] = self._with_last_unlock(word, lockups._lock(wallet, last, shares, unlocks_at))
 
 
@@ -904,7 +909,7 @@ def _lock(wallet: address, shares: uint256, unlocks_at: uint256):
 @internal
 @pure
 def _compliance(hot: uint256) -> address:
-    return convert(hot & ADDRESS, address)
+    return convert(hot >> COMPLIANCE_AT, address)
 
 
 @internal
@@ -914,8 +919,14 @@ def _registry() -> address:
 
 
 @internal
+def _wire_registry(registry: address):
+    self._base = ((self._base >> SUPPLY_AT) << SUPPLY_AT) | convert(registry, uint256)
+    log IdentityRegistryAdded(_identityRegistry=registry)
+
+
+@internal
 def _wire_compliance(compliance: address):
-    self._hot = (self._hot & ~ADDRESS) | convert(compliance, uint256)
+    self._hot = (self._hot & (2**COMPLIANCE_AT - 1)) | (convert(compliance, uint256) << COMPLIANCE_AT)
     extcall ICompliance(compliance).bindToken(self)
     log ComplianceAdded(_compliance=compliance)
     self._detect_combined()
@@ -924,19 +935,23 @@ def _wire_compliance(compliance: address):
 @internal
 def _detect_combined():
     """@dev Asks compliance whether it answers for the registry too; one that does not know the question does not."""
-    compliance: address = self._compliance(self._hot)
-    self._hot &= ~COMBINED
-    if self._says_yes(compliance, abi_encode(self._registry(), method_id=method_id("is_combined_with(address)"))):
-        self._hot |= COMBINED
+    hot: uint256 = self._hot
+    is_combined: bool = self._says_yes(
+        self._compliance(hot), method_id("is_combined_with(address)", output_type=bytes4), self._registry()
+    )
+    if is_combined != (hot & COMBINED != 0):
+        self._hot = hot ^ COMBINED
 
 
 @internal
 @view
-def _says_yes(asked: address, question: Bytes[36]) -> bool:
-    """@dev Whether a contract answers true; one that fails, or answers anything else, does not."""
+def _says_yes(asked: address, question: bytes4, subject: address) -> bool:
+    """@dev Whether a contract answers a question about an address with true; one that fails, or answers anything else, does not."""
     success: bool = False
     answer: Bytes[32] = b""
-    success, answer = raw_call(asked, question, max_outsize=32, revert_on_failure=False, is_static_call=True)
+    success, answer = raw_call(
+        asked, concat(question, abi_encode(subject)), max_outsize=32, revert_on_failure=False, is_static_call=True
+    )
     return success and len(answer) == 32 and convert(answer, uint256) == 1
 
 
@@ -953,24 +968,9 @@ def _log_information():
 
 @internal
 @pure
-def _check_address(given: address):
-    if given == empty(address):
-        refusals._refuse("invalid argument - zero address")
-
-
-@internal
-@pure
 def _check_text(length: uint256):
     if length == 0:
         refusals._refuse("invalid argument - empty string")
-
-
-@internal
-@pure
-def _check_sender(sender: address):
-    """@dev Nobody moves what the zero address holds, not even nothing: its log would read as an issue."""
-    if sender == empty(address):
-        refusals._refuse("ERC20: transfer from the zero address")
 
 
 @internal

@@ -92,6 +92,16 @@ class Chain:
     def chain_id(self) -> int:
         return self._env.evm.patch.chain_id
 
+    @contextlib.contextmanager
+    def forked(self, chain_id: int) -> Generator[None]:
+        """Go on under another chain id inside, as a fork of the chain does."""
+        kept = self.chain_id
+        self._env.evm.patch.chain_id = chain_id
+        try:
+            yield
+        finally:
+            self._env.evm.patch.chain_id = kept
+
     def pass_time(self, seconds: int) -> None:
         self._env.time_travel(seconds=seconds)
 
@@ -116,10 +126,10 @@ class Chain:
             raise Reverted(revert_reason(refusal.args[0])) from refusal
         return checksum(address.canonical_address)
 
-    def deploy_vyper(self, source: str, *, sender: str) -> str:
+    def deploy_vyper(self, source: str, encoded_arguments: bytes = b"", *, sender: str) -> str:
         """Deploy a contract that only a test needs, such as a hostile payment token."""
         compiled = boa.loads_partial(source).compiler_data
-        return self.create(compiled.bytecode, sender=sender)
+        return self.create(compiled.bytecode + encoded_arguments, sender=sender)
 
     def at(self, name: str, address: str) -> Contract:
         return self.attach(contract_artifacts.load(name), address)

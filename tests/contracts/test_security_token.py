@@ -133,8 +133,43 @@ def test_an_agent_needs_an_allowance_like_anybody_else(world: World) -> None:
 
 
 def test_nobody_is_approved_by_the_zero_address(world: World) -> None:
-    with refused("ERC20: approve to the zero address"):
-        world.token.fn("approve", ZERO, 1, sender=world.person("ann"))
+    for act in ("approve", "increaseAllowance", "decreaseAllowance"):
+        with refused("ERC20: approve to the zero address"):
+            world.token.fn(act, ZERO, 0, sender=world.person("ann"))
+
+
+def test_an_allowance_is_raised_and_lowered(world: World) -> None:
+    ann, broker = world.person("ann"), world.person("broker")
+
+    def approval(value: int) -> list[DecodedLog]:
+        return [DecodedLog("Approval", {"owner": ann, "spender": broker, "value": value})]
+
+    assert world.token.fn("increaseAllowance", broker, 100, sender=ann).logs == approval(100)
+    assert world.token.fn("increaseAllowance", broker, 50, sender=ann).logs == approval(150)
+    assert world.token.fn("decreaseAllowance", broker, 30, sender=ann).logs == approval(120)
+    assert world.token.view("allowance", ann, broker) == 120
+    with refused("ERC20: insufficient allowance"):
+        world.token.fn("decreaseAllowance", broker, 121, sender=ann)
+    with refused("no reason given"):
+        world.token.fn("increaseAllowance", broker, 2**256 - 120, sender=ann)
+    assert world.token.fn("decreaseAllowance", broker, 120, sender=ann).answer is True
+
+
+def test_nobody_moves_even_nothing_from_the_zero_address(world: World) -> None:
+    bob = world.register("bob")
+    with refused("ERC20: sender is zero"):
+        world.token.fn("transferFrom", ZERO, bob, 0, sender=bob)
+
+
+def test_a_lack_of_allowance_is_named_after_all_other_reasons(world: World) -> None:
+    ann, bob, broker = world.holder("ann", 100), world.register("bob"), world.person("broker")
+    for receiver, amount, reason in (
+        (bob, 101, "Insufficient Balance"),
+        (broker, 1, "Transfer not possible"),
+        (bob, 1, "ERC20: insufficient allowance"),
+    ):
+        with refused(reason):
+            world.token.fn("transferFrom", ann, receiver, amount, sender=broker)
 
 
 def signed_permit(chain: Chain, token: Contract, *, signer: str, spender: str, amount: int, deadline: int, nonce: int) -> tuple[Any, ...]:
@@ -153,7 +188,7 @@ def test_a_permit_approves_once_by_the_owners_signature(world: World) -> None:
     world.token.fn("permit", *permit, sender=broker)
     assert world.token.view("allowance", permit[0], broker) == 7
     assert world.token.view("nonces", permit[0]) == 1
-    with refused("permit: signature is not the owner's"):
+    with refused("permit: signer is not the owner"):
         world.token.fn("permit", *permit, sender=broker)
 
 
@@ -178,7 +213,7 @@ def test_a_permit_with_other_terms_or_a_mirrored_signature_is_refused(world: Wor
         (owner, spender, amount, deadline, 29, r, s),
         (ZERO, spender, amount, deadline, 27, b"\0" * 32, b"\0" * 32),
     ):
-        with refused("permit: signature is not the owner's"):
+        with refused("permit: signer is not the owner"):
             world.token.fn("permit", *wrong, sender=broker)
 
 
@@ -189,8 +224,33 @@ def test_a_permit_is_bound_to_its_token(world: World) -> None:
     deployed = world.factory.fn("deploy_security", world.compliance.address, b"\7" * 32, terms, b"", [], opens, sender=world.owner)
     other = world.chain.at("security_token", deployed.answer)
     permit = signed_permit(world.chain, other, signer="ann", spender=broker, amount=7, deadline=world.chain.now, nonce=0)
-    with refused("permit: signature is not the owner's"):
+    with refused("permit: signer is not the owner"):
         world.token.fn("permit", *permit, sender=broker)
+
+
+def test_a_permit_is_bound_to_its_chain(world: World) -> None:
+    broker = world.person("broker")
+    permit = signed_permit(world.chain, world.token, signer="ann", spender=broker, amount=7, deadline=world.chain.now, nonce=0)
+    before = world.token.view("DOMAIN_SEPARATOR")
+    with world.chain.forked(world.chain.chain_id + 1):
+        assert world.token.view("DOMAIN_SEPARATOR") != before
+        with refused("permit: signer is not the owner"):
+            world.token.fn("permit", *permit, sender=broker)
+    world.token.fn("permit", *permit, sender=broker)
+
+
+def test_a_permit_does_not_outlive_the_name_it_was_signed_for(world: World) -> None:
+    broker = world.person("broker")
+    permit = signed_permit(world.chain, world.token, signer="ann", spender=broker, amount=7, deadline=world.chain.now, nonce=0)
+    world.token.fn("setName", "Acme Preferred", sender=world.owner)
+    with refused("permit: signer is not the owner"):
+        world.token.fn("permit", *permit, sender=broker)
+
+
+def test_a_permit_approves_nobody_at_the_zero_address(world: World) -> None:
+    permit = signed_permit(world.chain, world.token, signer="ann", spender=ZERO, amount=7, deadline=world.chain.now, nonce=0)
+    with refused("ERC20: approve to the zero address"):
+        world.token.fn("permit", *permit, sender=world.person("broker"))
 
 
 def test_the_signing_domain_is_published(world: World) -> None:
@@ -355,6 +415,25 @@ def test_recovery_moves_everything_with_its_freezes(world: World) -> None:
     assert world.holders() == 1
 
 
+def test_recovery_tells_of_a_freeze_though_the_new_wallet_is_frozen_already(world: World) -> None:
+    ann = world.holder("ann", 100)
+    second = world.register("ann's second", identity=ann)
+    for wallet in (ann, second):
+        world.token.fn("setAddressFrozen", wallet, YES, sender=world.agent)
+    done = world.token.fn("recoveryAddress", ann, second, ann, sender=world.agent)
+    assert DecodedLog("AddressFrozen", {"_userAddress": second, "_isFrozen": True, "_owner": world.agent}) in done.logs
+    assert (world.token.view("isFrozen", ann), world.token.view("isFrozen", second)) == (True, True)
+
+
+def test_recovery_into_a_frozen_wallet_does_not_open_it(world: World) -> None:
+    ann = world.holder("ann", 100)
+    second = world.holder("ann's second", 7, identity=ann)
+    world.token.fn("setAddressFrozen", second, YES, sender=world.agent)
+    done = world.token.fn("recoveryAddress", ann, second, ann, sender=world.agent)
+    assert "AddressFrozen" not in {log.event for log in done.logs}
+    assert (world.token.view("isFrozen", ann), world.token.view("isFrozen", second), world.balance(second)) == (False, True, 107)
+
+
 def test_recovery_merges_into_a_wallet_that_the_investor_has(world: World) -> None:
     ann = world.holder("ann", 100)
     second = world.holder("ann's second", 20, identity=ann)
@@ -469,6 +548,22 @@ def test_batches_do_what_the_single_acts_do(world: World) -> None:
     assert ([world.balance(each) for each in (ann, bob, cy)], token.view("totalSupply"), world.holders()) == ([0, 59, 0], 59, 1)
 
 
+def test_a_batch_may_name_a_wallet_twice_and_the_sender_too(world: World) -> None:
+    ann, bob = world.holder("ann", 100), world.register("bob")
+    done = world.token.fn("batchTransfer", [bob, ann, bob, ann], [10, 60, 20, 70], sender=ann)
+    assert done.logs == [transfer_log(ann, bob, 10), transfer_log(ann, ann, 60), transfer_log(ann, bob, 20), transfer_log(ann, ann, 70)]
+    assert (world.balance(ann), world.balance(bob), world.holders()) == (70, 30, 2)
+    with refused("Insufficient Balance"):
+        world.token.fn("batchTransfer", [bob, bob], [40, 31], sender=ann)
+    world.token.fn("batchForcedTransfer", [ann, bob, bob], [bob, bob, ann], [70, 100, 100], sender=world.agent)
+    assert (world.balance(ann), world.balance(bob), world.holders()) == (100, 0, 1)
+
+
+def test_an_empty_batch_does_nothing(world: World) -> None:
+    assert world.token.fn("batchTransfer", [], [], sender=world.person("ann")).logs == []
+    assert world.token.fn("batchMint", [], [], sender=world.agent).logs == []
+
+
 def test_a_batch_is_all_or_nothing(world: World) -> None:
     ann, bob = world.holder("ann", 100), world.register("bob")
     with refused("Transfer not possible"):
@@ -481,7 +576,6 @@ def test_a_batch_is_all_or_nothing(world: World) -> None:
     [
         ("batchTransfer", ["to", "amounts"]),
         ("batchMint", ["to", "amounts"]),
-        ("mint_locked", ["to", "amounts", "instants"]),
         ("batchBurn", ["to", "amounts"]),
         ("batchForcedTransfer", ["to", "to", "amounts"]),
         ("batchSetAddressFrozen", ["to", "freezes"]),
@@ -491,7 +585,7 @@ def test_a_batch_is_all_or_nothing(world: World) -> None:
 )
 def test_a_batch_with_lists_of_different_lengths_is_refused(world: World, batch: str, lists: list[str]) -> None:
     ann = world.holder("ann", 100)
-    values: dict[str, list[Any]] = {"to": [ann, ann], "amounts": [1, 1], "freezes": [True, True], "instants": [2**39] * 2}
+    values: dict[str, list[Any]] = {"to": [ann, ann], "amounts": [1, 1], "freezes": [True, True]}
     for short in range(len(lists)):
         arguments = [values[each][:1] if place == short else values[each] for place, each in enumerate(lists)]
         with refused("token: lists differ in length"):
@@ -513,8 +607,7 @@ AGENT_ACTS: list[tuple[str, list[Any]]] = [
     ("unfreezePartialTokens", [ZERO, 0]),
     ("setFrozenTokens", [ZERO, 0]),
     ("lock", [ZERO, 0, 0]),
-    ("release", [ZERO, 0]),
-    ("mint_locked", [[], [], []]),
+    ("mint_locked", [[], [], 0]),
     ("batchForcedTransfer", [[], [], []]),
     ("batchMint", [[], []]),
     ("batchBurn", [[], []]),
@@ -640,7 +733,8 @@ def test_a_token_is_initialized_once_and_with_sense(chain: Chain, world: World) 
             token.fn("initialize", *arguments, sender=world.owner)
     world.compliance.fn("bindToken", token.address, sender=world.owner)
     done = token.fn("initialize", registry, compliance, "A", "B", 18, ZERO, sender=world.owner)
-    assert {"IdentityRegistryAdded", "ComplianceAdded", "UpdatedTokenInformation"} <= {log.event for log in done.logs}
+    told = ["OwnershipTransferred", "EIP712DomainChanged", "IdentityRegistryAdded", "ComplianceAdded", "UpdatedTokenInformation"]
+    assert [log.event for log in done.logs if log.event in told] == told
     assert (token.view("paused"), token.view("decimals"), token.view("owner")) == (True, 18, world.owner)
     assert token.view("is_combined") is True
 
@@ -704,11 +798,132 @@ batchTransfer batchForcedTransfer batchMint batchBurn batchSetAddressFrozen batc
 """
 
 
+ERC7943 = "forcedTransfer setFrozenTokens canSend canReceive canTransfer getFrozenTokens"
+
+
+def interface_id(token: Contract, functions: str) -> int:
+    found = 0
+    for name in functions.split():
+        found ^= int.from_bytes(token.artifact.function(name).selector, "big")
+    return found
+
+
 def test_the_interfaces_are_declared(world: World) -> None:
-    erc3643 = 0
-    for line in ERC3643.split("\n"):
-        for name in line.split():
-            erc3643 ^= int.from_bytes(world.token.artifact.function(name).selector, "big")
-    for interface in (0x01FFC9A7, 0x36372B07, 0x9D8FF7DA, 0x84B0196E, 0x7F5828D0, erc3643):
+    erc3643, erc7943 = interface_id(world.token, ERC3643), interface_id(world.token, ERC7943)
+    assert erc7943 == 0x3EDBB4C4
+    for interface in (0x01FFC9A7, 0x36372B07, 0x9D8FF7DA, 0x84B0196E, 0x7F5828D0, erc3643, erc7943):
         assert world.token.view("supportsInterface", interface.to_bytes(4, "big")) is True
-    assert world.token.view("supportsInterface", b"\xff" * 4) is False
+    for interface in (0, 1, 0xFFFFFFFF):
+        assert world.token.view("supportsInterface", interface.to_bytes(4, "big")) is False
+
+
+# A compliance contract that turns against the token
+
+
+HOSTILE = """
+# pragma version 0.4.3
+from ethereum.ercs import IERC20
+
+interface Token:
+    def forcedTransfer(sender: address, receiver: address, amount: uint256) -> bool: nonpayable
+    def transferFrom(sender: address, receiver: address, amount: uint256) -> bool: nonpayable
+
+victim: address
+thief: address
+by_force: bool
+spent: bool
+seen: public(uint256)
+
+@external
+def attack(victim: address, thief: address, by_force: bool):
+    self.victim = victim
+    self.thief = thief
+    self.by_force = by_force
+    self.spent = False
+
+@external
+def bindToken(_token: address):
+    pass
+
+@external
+@view
+def is_combined_with(identity_registry: address) -> bool:
+    return True
+
+@external
+def book_mint(receiver: address, amount: uint256, receiver_balance: uint256, supply: uint256) -> uint256:
+    return 0
+
+@external
+def book_forced_transfer(s: address, r: address, a: uint256, sb: uint256, rb: uint256) -> uint256:
+    return 0
+
+@external
+def book_transfer(s: address, r: address, a: uint256, sb: uint256, rb: uint256) -> uint256:
+    self.seen = staticcall IERC20(msg.sender).balanceOf(s)
+    if self.victim != empty(address) and not self.spent:
+        self.spent = True
+        if self.by_force:
+            extcall Token(msg.sender).forcedTransfer(self.victim, self.thief, staticcall IERC20(msg.sender).balanceOf(self.victim) - 1)
+        else:
+            extcall Token(msg.sender).transferFrom(self.victim, self.thief, a)
+    return 0
+"""
+
+
+@pytest.fixture
+def betrayed(world: World) -> Contract:
+    """A token whose compliance contract is an agent of it and comes back in while it is asked."""
+    hostile = world.chain.deploy_vyper(HOSTILE, sender=world.owner)
+    token = world.chain.deploy("security_token", sender=world.owner)
+    token.fn("initialize", hostile, hostile, "Betrayed", "BTR", 0, ZERO, sender=world.owner)
+    for agent in (world.agent, hostile):
+        token.fn("addAgent", agent, sender=world.owner)
+    token.fn("unpause", sender=world.agent)
+    for name in ("ann", "bob"):
+        token.fn("mint", world.person(name), 100, sender=world.agent)
+    return token
+
+
+def turn(world: World, token: Contract, *, by_force: bool) -> None:
+    words = [int(world.person("ann"), 16), int(world.person("thief"), 16), int(by_force)]
+    data = keccak(b"attack(address,address,bool)")[:4] + b"".join(word.to_bytes(32, "big") for word in words)
+    world.chain.send(token.view("compliance"), data, sender=world.owner)
+
+
+@pytest.mark.parametrize("act", ["transfer", "transferFrom", "batchTransfer"])
+def test_compliance_that_moves_shares_while_it_is_asked_cannot_make_any(world: World, betrayed: Contract, act: str) -> None:
+    ann, bob, broker = world.person("ann"), world.person("bob"), world.person("broker")
+    turn(world, betrayed, by_force=True)
+    if act == "transfer":
+        betrayed.fn("transfer", bob, 10, sender=ann)
+    elif act == "transferFrom":
+        betrayed.fn("approve", broker, 10, sender=ann)
+        betrayed.fn("transferFrom", ann, bob, 10, sender=broker)
+    else:
+        with refused("Insufficient Balance"):
+            betrayed.fn("batchTransfer", [bob, bob], [10, 10], sender=ann)
+        betrayed.fn("batchTransfer", [bob, bob], [10, 1], sender=ann)
+    balances = [betrayed.view("balanceOf", world.person(name)) for name in ("ann", "bob", "thief")]
+    assert balances == ([0, 111, 89] if act == "batchTransfer" else [1, 110, 89])
+    assert sum(balances) == betrayed.view("totalSupply")
+
+
+def test_compliance_that_spends_while_it_is_asked_uses_up_the_same_allowance(world: World, betrayed: Contract) -> None:
+    ann, bob = world.person("ann"), world.person("bob")
+    hostile = betrayed.view("compliance")
+    turn(world, betrayed, by_force=False)
+    betrayed.fn("approve", hostile, 15, sender=ann)
+    with refused("ERC20: insufficient allowance"):
+        betrayed.fn("transferFrom", ann, bob, 10, sender=hostile)
+    betrayed.fn("approve", hostile, 20, sender=ann)
+    betrayed.fn("transferFrom", ann, bob, 10, sender=hostile)
+    assert betrayed.view("allowance", ann, hostile) == 0
+    assert [betrayed.view("balanceOf", world.person(name)) for name in ("ann", "bob", "thief")] == [80, 110, 10]
+
+
+def test_compliance_sees_the_balances_after_each_move_of_a_batch(world: World, betrayed: Contract) -> None:
+    ann, bob = world.person("ann"), world.person("bob")
+    betrayed.fn("batchTransfer", [bob, bob], [10, 20], sender=ann)
+    seen = world.chain.ask(betrayed.view("compliance"), keccak(b"seen()")[:4], sender=None)
+    assert int.from_bytes(seen, "big") == 70
