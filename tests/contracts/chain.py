@@ -55,18 +55,18 @@ class Contract:
     """One deployed contract; `contract.fn("mint", to, 5, sender=agent)` sends, `contract.view("balanceOf", to)` asks."""
 
     def __init__(self, chain: Chain, artifact: ContractArtifact, address: str) -> None:
-        self._chain = chain
+        self.chain = chain
         self.artifact = artifact
         self.address = address
 
     def fn(self, function: str, *arguments: Any, sender: str) -> Done:
         found = self.artifact.function(function, arguments=len(arguments))
-        done = self._chain.send(self.address, self.artifact.encode_call(function, *arguments), sender=sender)
+        done = self.chain.send(self.address, self.artifact.encode_call(function, *arguments), sender=sender)
         return Done(self.artifact.decode_output(found.signature, done.answer), done.logs, done.gas)
 
     def view(self, function: str, *arguments: Any, sender: str | None = None) -> Any:
         found = self.artifact.function(function, arguments=len(arguments))
-        data = self._chain.ask(self.address, self.artifact.encode_call(function, *arguments), sender=sender)
+        data = self.chain.ask(self.address, self.artifact.encode_call(function, *arguments), sender=sender)
         return self.artifact.decode_output(found.signature, data)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from muniment.infra.evm.decoding import checksum
 from muniment.infra.evm.follower import BlockLogs
 from muniment.infra.postgres.database import Database
-from muniment.register.chain import ARTIFACTS, TOKENS_FROZEN, decode
+from muniment.register.chain import ARTIFACTS, TOKENS_FROZEN, TOKENS_UNFROZEN, decode
 from muniment.register.model import Movement, add_up
 from muniment.register.process import RegisterFollower
 from muniment.register.store import PostgresProjection
@@ -151,6 +151,21 @@ def test_more_shares_out_than_in_stop_the_follower_instead_of_entering_the_regis
     with pytest.raises(IntegrityError):
         take(empty_register, BlockLogs(a_block(1), [a_transfer(WALLETS[0], WALLETS[1], 1, block=1, index=0)]))
     assert stored(empty_register) == []
+
+
+def test_more_may_be_frozen_than_is_held_but_never_less_than_nothing(empty_register: Database) -> None:
+    holder = WALLETS[0]
+
+    def freeze(kind: bytes, shares: int, *, block: int) -> BlockLogs:
+        return BlockLogs(a_block(block), [a_log((kind, topic(holder)), number(shares), block=block, index=1)])
+
+    take(empty_register, BlockLogs(a_block(1), [a_mint(holder, 10, block=1, index=0)]), freeze(TOKENS_FROZEN, 25, block=2))
+    take(empty_register, BlockLogs(a_block(3), [a_mint(holder, 5, block=3, index=0)]))
+    assert holdings(empty_register) == {holder: (15, 25, False)}
+    with pytest.raises(IntegrityError):
+        take(empty_register, freeze(TOKENS_UNFROZEN, 26, block=4))
+    take(empty_register, freeze(TOKENS_UNFROZEN, 25, block=4))
+    assert holdings(empty_register) == {holder: (15, 0, False)}
 
 
 def test_a_title_deed_has_one_holder_at_a_time(empty_register: Database) -> None:

@@ -159,9 +159,9 @@ def freeze(actor: Actor, request: OrderFreeze, *, unit: ComplianceUnit) -> Freez
 
     """
     action = FreezeAction.FREEZE_WALLET if request.shares is None else FreezeAction.FREEZE_SHARES
-    free = unit.register.balance_of(request.security_id, request.address) - unit.register.frozen_shares(
-        request.security_id, request.address
-    )
+    held = unit.register.balance_of(request.security_id, request.address)
+    # More may be frozen than is held.
+    free = max(0, held - unit.register.frozen_shares(request.security_id, request.address))
     return _order(actor, request, action, free, unit=unit)
 
 
