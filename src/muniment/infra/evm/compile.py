@@ -35,6 +35,7 @@ CONTRACTS = {
     "claim_topics_registry": "identity/claim_topics_registry.vy",
     "claim_verifier": "identity/claim_verifier.vy",
     "compliance": "compliance/compliance.vy",
+    "delivery_versus_payment": "settlement/delivery_versus_payment.vy",
     "identity_registry": "identity/identity_registry.vy",
     "identity_registry_storage": "identity/identity_registry_storage.vy",
     "joint_compliance": "compliance/joint_compliance.vy",
