@@ -24,6 +24,8 @@ exports: (agents.addAgent, agents.removeAgent, agents.isAgent)
 
 ORDERS_MAX: constant(uint256) = 64
 TRADES_MAX: constant(uint256) = 128
+# The makers of a batch and the fee receiver.
+PARTIES_MAX: constant(uint256) = ORDERS_MAX + 1
 SIGNATURES_BYTES_MAX: constant(uint256) = 8192
 
 # What a maker cancels on the chain stops counting after this long: a trade that was matched before can still settle, so that nobody
@@ -261,12 +263,15 @@ def settle_batch(
     orders: DynArray[ListedOrder, ORDERS_MAX],
     signatures: Bytes[SIGNATURES_BYTES_MAX],
     trades: DynArray[ListedTrade, TRADES_MAX],
+    is_netted: bool,
 ) -> uint256:
     """
     @notice Settles the trades of one market one after the other; one that cannot settle is reported by `TradeFailed`, with the code
     and fact that `check_trade` would answer, and leaves no trace in the others. Agent only.
     @dev Each order is listed once, however many trades it has, and the signatures stand one after the other in the orders' order.
     Each trade may use 600,000 gas; where less is left the whole reverts, so no trade fails for want of gas that the agent saved.
+    Netted, each maker gives and gets only the sum of its trades, directly from maker to maker in the order of the list; where that
+    is refused, the trades settle one by one after all.
     @return How many trades have settled.
     """
     agents._check_agent()
@@ -274,7 +279,6 @@ def settle_batch(
     self._check_not_paused(hot)
     domain: bytes32 = self._domain_separator()
     standings: Standing[ORDERS_MAX] = empty(Standing[ORDERS_MAX])
-    filled_before: uint256[ORDERS_MAX] = empty(uint256[ORDERS_MAX])
     signature_at: uint256 = 0
     for i: uint256 in range(len(orders), bound=ORDERS_MAX):
         signature: Bytes[signers.SIGNATURE_BYTES_MAX] = b""
@@ -285,43 +289,104 @@ def settle_batch(
             signature = convert(slice(signatures, signature_at, length), Bytes[signers.SIGNATURE_BYTES_MAX])
             signature_at += length
         standings[i] = self._standing(market, orders[i].order, signature, domain)
-        filled_before[i] = standings[i].filled
 
+    if is_netted:
+        # With half of the gas, so that the other half can settle the trades one by one.
+        if raw_call(
+            self,
+            abi_encode(
+                market,
+                orders,
+                standings,
+                trades,
+                self._fee_receiver(hot),
+                method_id=method_id(
+                    "deliver_net((address,address,bytes32),((address,bool,uint256,uint256,uint256,uint256,uint256,uint256),uint256)[],(bytes32,uint256,uint256)[64],((uint256,uint256,uint256,uint256,uint256),uint256,uint256)[],address)"
+                ),
+            ),
+            gas=msg.gas // 2,
+            revert_on_failure=False,
+        ):
+            return len(trades)
+
+    filled: uint256[ORDERS_MAX] = empty(uint256[ORDERS_MAX])
+    for i: uint256 in range(len(orders), bound=ORDERS_MAX):
+        filled[i] = standings[i].filled
     settled: uint256 = 0
     for trade: ListedTrade in trades:
         assert trade.buy < len(orders) and trade.sell < len(orders), "settlement: trade names an order that is not listed"
         buy: Order = orders[trade.buy].order
         sell: Order = orders[trade.sell].order
+        buy_standing: Standing = self._standing_now(buy, standings[trade.buy], filled[trade.buy])
+        sell_standing: Standing = self._standing_now(sell, standings[trade.sell], filled[trade.sell])
         code: uint256 = YES
         fact: uint256 = 0
-        code, fact = self._judge(buy, sell, standings[trade.buy], standings[trade.sell], trade.terms)
-        # Another order of the batch may have taken the nonce meanwhile.
-        if code == YES and standings[trade.buy].filled == 0 and self._is_taken(buy):
-            code = NONCE_USED
-        elif code == YES and standings[trade.sell].filled == 0 and self._is_taken(sell):
-            code = NONCE_USED
-            fact = 1
+        code, fact = self._judge(buy, sell, buy_standing, sell_standing, trade.terms)
         if code == YES:
             code, fact = self._try_to_deliver(market, buy.maker, sell.maker, trade.terms, self._fee_receiver(hot))
         if code != YES:
             log TradeFailed(trade_id=trade.terms.trade_id, code=code, fact=fact)
             continue
         # The counts are written once an order, at the end; until then nobody can come in.
-        self._begin(buy, standings[trade.buy].filled)
-        self._begin(sell, standings[trade.sell].filled)
+        self._begin(buy, buy_standing.filled)
+        self._begin(sell, sell_standing.filled)
         # Within the orders' quantities, as judged.
-        standings[trade.buy].filled = unsafe_add(standings[trade.buy].filled, trade.terms.quantity)
-        standings[trade.sell].filled = unsafe_add(standings[trade.sell].filled, trade.terms.quantity)
-        self._log_settled(trade.terms, standings[trade.buy].order_hash, standings[trade.sell].order_hash)
+        filled[trade.buy] = unsafe_add(buy_standing.filled, trade.terms.quantity)
+        filled[trade.sell] = unsafe_add(sell_standing.filled, trade.terms.quantity)
+        self._log_settled(trade.terms, buy_standing.order_hash, sell_standing.order_hash)
         settled += 1
 
     for i: uint256 in range(len(orders), bound=ORDERS_MAX):
-        filled: uint256 = standings[i].filled
-        if filled != filled_before[i]:
-            order_hash: bytes32 = standings[i].order_hash
-            assert self._orders[order_hash] & AMOUNT_MAX == filled_before[i], "settlement: order is listed twice"
-            self._book(orders[i].order, order_hash, filled_before[i], filled)
+        self._book_listed(orders[i].order, standings[i], filled[i])
     return settled
+
+
+@external
+def deliver_net(
+    market: Market,
+    orders: DynArray[ListedOrder, ORDERS_MAX],
+    standings: Standing[ORDERS_MAX],
+    trades: DynArray[ListedTrade, TRADES_MAX],
+    fee_receiver: address,
+):
+    """
+    @notice Settles all trades of a batch by the sums of what each order gives and gets, or reverts. For this contract's own calls only.
+    @dev What is given adds up to what is got, trade by trade; so it does over all.
+    """
+    assert msg.sender == self, "settlement: caller is not this contract"
+    filled: uint256[ORDERS_MAX] = empty(uint256[ORDERS_MAX])
+    makers: address[PARTIES_MAX] = empty(address[PARTIES_MAX])
+    for i: uint256 in range(len(orders), bound=ORDERS_MAX):
+        filled[i] = standings[i].filled
+        makers[i] = orders[i].order.maker
+    # The fee receiver stands behind the last order.
+    makers[len(orders)] = fee_receiver
+    shares_given: uint256[PARTIES_MAX] = empty(uint256[PARTIES_MAX])
+    shares_got: uint256[PARTIES_MAX] = empty(uint256[PARTIES_MAX])
+    money_given: uint256[PARTIES_MAX] = empty(uint256[PARTIES_MAX])
+    money_got: uint256[PARTIES_MAX] = empty(uint256[PARTIES_MAX])
+    for trade: ListedTrade in trades:
+        terms: Terms = trade.terms
+        buy: Order = orders[trade.buy].order
+        sell: Order = orders[trade.sell].order
+        buy_standing: Standing = self._standing_now(buy, standings[trade.buy], filled[trade.buy])
+        sell_standing: Standing = self._standing_now(sell, standings[trade.sell], filled[trade.sell])
+        assert self._judge(buy, sell, buy_standing, sell_standing, terms)[0] == YES, "settlement: trade cannot be netted"
+        self._begin(buy, buy_standing.filled)
+        self._begin(sell, sell_standing.filled)
+        # Amounts judged: each has 129 bits at most, and there are 128 trades.
+        filled[trade.buy] = unsafe_add(buy_standing.filled, terms.quantity)
+        filled[trade.sell] = unsafe_add(sell_standing.filled, terms.quantity)
+        shares_given[trade.sell] = unsafe_add(shares_given[trade.sell], terms.quantity)
+        shares_got[trade.buy] = unsafe_add(shares_got[trade.buy], terms.quantity)
+        money_given[trade.buy] = unsafe_add(money_given[trade.buy], unsafe_add(terms.payment, terms.buyer_fee))
+        money_got[trade.sell] = unsafe_add(money_got[trade.sell], unsafe_sub(terms.payment, terms.seller_fee))
+        money_got[len(orders)] = unsafe_add(money_got[len(orders)], unsafe_add(terms.buyer_fee, terms.seller_fee))
+        self._log_settled(terms, buy_standing.order_hash, sell_standing.order_hash)
+    for i: uint256 in range(len(orders), bound=ORDERS_MAX):
+        self._book_listed(orders[i].order, standings[i], filled[i])
+    self._move_net(market.security, makers, shares_given, shares_got, len(orders) + 1, False)
+    self._move_net(market.payment_token, makers, money_given, money_got, len(orders) + 1, True)
 
 
 @external
@@ -555,6 +620,17 @@ def _judge(buy: Order, sell: Order, buy_standing: Standing, sell_standing: Stand
 
 
 @internal
+@view
+def _standing_now(order: Order, standing: Standing, filled: uint256) -> Standing:
+    """@dev An order's standing in the middle of a batch, where another order may have taken the nonce since it was looked up."""
+    code: uint256 = standing.code
+    if filled == 0 and code == YES:
+        if self._is_used(self._nonce_words[order.maker][order.nonce // NONCES_A_WORD], order.nonce):
+            code = NONCE_USED
+    return Standing(order_hash=standing.order_hash, filled=filled, code=code)
+
+
+@internal
 @pure
 def _judge_fill(order: Order, standing: Standing, quantity: uint256) -> uint256:
     if standing.code != YES:
@@ -630,12 +706,6 @@ def _domain_separator() -> bytes32:
 
 
 @internal
-@view
-def _is_taken(order: Order) -> bool:
-    return self._is_used(self._nonce_words[order.maker][order.nonce // NONCES_A_WORD], order.nonce)
-
-
-@internal
 def _begin(order: Order, filled: uint256):
     """@dev An order that begins takes its nonce."""
     if filled == 0:
@@ -648,6 +718,14 @@ def _book(order: Order, order_hash: bytes32, filled_before: uint256, filled: uin
     if filled_before > 0 or filled < order.quantity:
         # As many bits as the order's quantity.
         self._orders[order_hash] = (self._orders[order_hash] & ~AMOUNT_MAX) | filled
+
+
+@internal
+def _book_listed(order: Order, standing: Standing, filled: uint256):
+    """@dev An order of a batch, once for all its trades."""
+    if filled != standing.filled:
+        assert self._orders[standing.order_hash] & AMOUNT_MAX == standing.filled, "settlement: order is listed twice"
+        self._book(order, standing.order_hash, standing.filled, filled)
 
 
 @internal
@@ -703,16 +781,56 @@ def _deliver(market: Market, buyer: address, seller: address, terms: Terms, fee_
     # Judged: the seller's fee is at most a tenth of the payment, and both fees together are less than two payments.
     proceeds: uint256 = unsafe_sub(terms.payment, terms.seller_fee)
     fee: uint256 = unsafe_add(terms.buyer_fee, terms.seller_fee)
-    # The payment is weighed: a token that keeps a fee of its own would short the seller.
-    balance: uint256 = self._balance(market.payment_token, seller)
-    if not self._take(market.payment_token, buyer, seller, proceeds):
-        return PAYMENT_REFUSED
-    # Wraps for a token only whose balances do, and then it is short.
-    if unsafe_sub(self._balance(market.payment_token, seller), balance) != proceeds:
-        return PAYMENT_SHORT
+    code: uint256 = self._pay(market.payment_token, buyer, seller, proceeds)
+    if code != YES:
+        return code
     if fee > 0 and not self._take(market.payment_token, buyer, fee_receiver, fee):
         return FEE_REFUSED
     return YES
+
+
+@internal
+def _pay(payment_token: address, buyer: address, seller: address, amount: uint256) -> uint256:
+    """@dev The payment is weighed: a token that keeps a fee of its own would short the seller."""
+    balance: uint256 = self._balance(payment_token, seller)
+    if not self._take(payment_token, buyer, seller, amount):
+        return PAYMENT_REFUSED
+    # Wraps for a token only whose balances do, and then it is short.
+    if unsafe_sub(self._balance(payment_token, seller), balance) != amount:
+        return PAYMENT_SHORT
+    return YES
+
+
+@internal
+def _move_net(
+    token: address,
+    makers: address[PARTIES_MAX],
+    gives: uint256[PARTIES_MAX],
+    gets: uint256[PARTIES_MAX],
+    parties: uint256,
+    is_payment: bool,
+):
+    """@dev Hands on from the first who gives to the first who gets, as much as both have left, until nothing is left."""
+    left_to_give: uint256[PARTIES_MAX] = gives
+    giver: uint256 = 0
+    for getter: uint256 in range(parties, bound=PARTIES_MAX):
+        wanted: uint256 = gets[getter]
+        # Each step ends a giver's or the getter's part.
+        for step: uint256 in range(2 * PARTIES_MAX):
+            if wanted == 0:
+                break
+            amount: uint256 = min(left_to_give[giver], wanted)
+            if amount == 0:
+                giver += 1
+                continue
+            # No more than either.
+            left_to_give[giver] = unsafe_sub(left_to_give[giver], amount)
+            wanted = unsafe_sub(wanted, amount)
+            # To itself a maker's balance does not change, and the fee receiver bears its own risk: neither is weighed.
+            if is_payment and makers[giver] != makers[getter] and getter != parties - 1:
+                assert self._pay(token, makers[giver], makers[getter], amount) == YES, "settlement: payment was refused"
+            else:
+                assert self._take(token, makers[giver], makers[getter], amount), "settlement: netted leg was refused"
 
 
 @internal

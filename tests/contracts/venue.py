@@ -143,9 +143,16 @@ class Venue:
         return self.settlement.view("check_trade", *arguments)
 
     def settle_batch(
-        self, orders: list[Signed], trades: list[tuple[Terms, int, int]], *, sender: str | None = None, market: Market | None = None
+        self,
+        orders: list[Signed],
+        trades: list[tuple[Terms, int, int]],
+        *,
+        is_netted: bool = False,
+        sender: str | None = None,
+        market: Market | None = None,
     ) -> Done:
-        return self.settlement.fn("settle_batch", *batch(market or self.market, orders, trades), sender=sender or self.operator)
+        arguments = batch(market or self.market, orders, trades, is_netted=is_netted)
+        return self.settlement.fn("settle_batch", *arguments, sender=sender or self.operator)
 
     def holds(self, wallet: str) -> tuple[int, int]:
         """Return the wallet's shares and money."""
@@ -155,10 +162,10 @@ class Venue:
         return self.settlement.view("order_hash", self.market, signed.order)
 
 
-def batch(market: Market, orders: list[Signed], trades: list[tuple[Terms, int, int]]) -> tuple[Any, ...]:
+def batch(market: Market, orders: list[Signed], trades: list[tuple[Terms, int, int]], *, is_netted: bool = False) -> tuple[Any, ...]:
     """Return the arguments of `settle_batch`."""
     listed = [(each.order, len(each.signature)) for each in orders]
-    return market, listed, b"".join(each.signature for each in orders), trades
+    return market, listed, b"".join(each.signature for each in orders), trades, is_netted
 
 
 def open_venue(world: World) -> Venue:
