@@ -7,9 +7,9 @@ holds securities or money: both move directly between the parties, who have appr
 @dev A price is a pair: `payment` for `quantity`, both in the smallest units. A fill is compared with it by products, so nothing is
 rounded: no fill is worse than signed, not by one unit. A fill that no whole payment fits must wait for a quantity that it does.
 
-An order that has not begun to fill is spent by its nonce alone, one bit; only an order that is filled in parts has a count of its
-own. Whichever order begins first takes the nonce. An order that has begun is not asked for its signature again: it stays good until
-it is filled, expired or cancelled.
+An order that is filled whole at once is spent by its nonce alone, one bit. The first order of a maker's that begins takes the nonce;
+where it is filled in parts, one slot tells how much of it is filled and from when it is void, and binds the nonce to its hash. An
+order that has begun is not asked for its signature again: it stays good until it is filled, expired or cancelled.
 """
 
 from access import ownership
@@ -32,8 +32,9 @@ SIGNATURES_BYTES_MAX: constant(uint256) = 8192
 # matches and then cancels to make others pay for trades that fail. The venue stops matching at once.
 CANCEL_DELAY_SECONDS: constant(uint256) = 900
 
-# Quantities and payments have 128 bits, so that the product of two has 256.
-AMOUNT_MAX: constant(uint256) = 2**128 - 1
+# So that the product of the two does not wrap around, and a quantity fits an order's slot.
+QUANTITY_MAX: constant(uint256) = 2**96 - 1
+PAYMENT_MAX: constant(uint256) = 2**128 - 1
 NONCE_MAX: constant(uint256) = 2**96 - 1
 NONCES_A_WORD: constant(uint256) = 128
 # The greatest cap on a fee that an order can sign for: a tenth of the payment.
@@ -58,15 +59,16 @@ DOMAIN_VERSION_HASH: constant(bytes32) = keccak256("1")
 ADDRESS: constant(uint256) = 2**160 - 1
 PAUSED: constant(uint256) = 2**160
 
-# 128 nonces of a maker in one word: used 0..127 | all void from 128..167 | some cancelled singly 168 | some orders by hash 169
+# 128 nonces of a maker in one word: used 0..127 | all void from 128..167 | some cancelled singly 168
 USED: constant(uint256) = 2**128 - 1
-VOID_FROM_AT: constant(uint256) = 128
+WORD_VOID_AT: constant(uint256) = 128
 INSTANT: constant(uint256) = 2**40 - 1
-SOME_NONCES: constant(uint256) = 2**168
-SOME_ORDERS: constant(uint256) = 2**169
-WORDS_MAX: constant(uint256) = 64
+SOME_SINGLY: constant(uint256) = 2**168
+WORDS_MAX: constant(uint256) = 16
 
-# An order that was filled in part or cancelled by hash, in one word: filled 0..127 | void from 128..167
+# What a nonce stands for, in one word: filled 0..95 | void from 96..135 | the first 120 bits of the hash of the order that took it
+ORDER_VOID_AT: constant(uint256) = 96
+HASH_AT: constant(uint256) = 136
 
 # The answers of `check_trade` and `TradeFailed`.
 YES: constant(uint256) = 0
@@ -132,6 +134,7 @@ struct ListedTrade:
 struct Standing:
     order_hash: bytes32
     filled: uint256
+    void_from: uint256
     code: uint256
 
 
@@ -180,8 +183,7 @@ event EIP712DomainChanged:
 
 _hot: uint256
 _nonce_words: HashMap[address, HashMap[uint256, uint256]]
-_nonce_void_from: HashMap[address, HashMap[uint256, uint256]]
-_orders: HashMap[bytes32, uint256]
+_orders: HashMap[address, HashMap[uint256, uint256]]
 
 
 # The owner's and the agents' acts
@@ -248,8 +250,8 @@ def settle(
         self._begin(buy, buy_standing.filled)
         self._begin(sell, sell_standing.filled)
         # Within the orders' quantities, as judged.
-        self._book(buy, buy_standing.order_hash, buy_standing.filled, unsafe_add(buy_standing.filled, terms.quantity))
-        self._book(sell, sell_standing.order_hash, sell_standing.filled, unsafe_add(sell_standing.filled, terms.quantity))
+        self._book(buy, buy_standing, unsafe_add(buy_standing.filled, terms.quantity))
+        self._book(sell, sell_standing, unsafe_add(sell_standing.filled, terms.quantity))
         code = self._deliver(market, buy.maker, sell.maker, terms, self._fee_receiver(hot))
     if code != YES:
         self._refuse(code)
@@ -301,7 +303,7 @@ def settle_batch(
                 trades,
                 self._fee_receiver(hot),
                 method_id=method_id(
-                    "deliver_net((address,address,bytes32),((address,bool,uint256,uint256,uint256,uint256,uint256,uint256),uint256)[],(bytes32,uint256,uint256)[64],((uint256,uint256,uint256,uint256,uint256),uint256,uint256)[],address)"
+                    "deliver_net((address,address,bytes32),((address,bool,uint256,uint256,uint256,uint256,uint256,uint256),uint256)[],(bytes32,uint256,uint256,uint256)[64],((uint256,uint256,uint256,uint256,uint256),uint256,uint256)[],address)"
                 ),
             ),
             gas=msg.gas // 2,
@@ -408,20 +410,20 @@ def deliver(market: Market, buyer: address, seller: address, terms: Terms, fee_r
 
 
 @external
+@nonreentrant
 def cancel_order(market: Market, order: Order):
-    """@notice Voids one order of the caller's, begun or not, 900 seconds from now."""
+    """@notice Voids an order of the caller's, begun or not, and every other with its nonce, 900 seconds from now."""
     assert order.maker == msg.sender, "settlement: caller is not the maker"
     assert order.nonce <= NONCE_MAX, "settlement: nonce is too large"
-    order_hash: bytes32 = self._order_hash(market, order)
-    state: uint256 = self._orders[order_hash]
-    assert state >> VOID_FROM_AT == 0, "settlement: order is already cancelled"
+    assert self._cancelled_from(market, order) == 0, "settlement: order is already cancelled"
     void_from: uint256 = block.timestamp + CANCEL_DELAY_SECONDS
-    self._orders[order_hash] = state | (void_from << VOID_FROM_AT)
-    self._nonce_words[msg.sender][order.nonce // NONCES_A_WORD] |= SOME_ORDERS
-    log OrderCancelled(maker=msg.sender, order_hash=order_hash, void_from=void_from)
+    self._cancel(order.nonce, void_from)
+    self._nonce_words[msg.sender][order.nonce // NONCES_A_WORD] |= SOME_SINGLY
+    log OrderCancelled(maker=msg.sender, order_hash=self._order_hash(market, order), void_from=void_from)
 
 
 @external
+@nonreentrant
 def cancel_nonces(word: uint256, mask: uint256):
     """
     @notice Voids the caller's orders, begun or not, whose nonce is 128 * `word` + the place of a bit that is set in `mask`, 900
@@ -431,26 +433,31 @@ def cancel_nonces(word: uint256, mask: uint256):
     assert mask != 0 and mask <= USED, "settlement: mask names no nonce of a word"
     void_from: uint256 = block.timestamp + CANCEL_DELAY_SECONDS
     for bit: uint256 in range(NONCES_A_WORD):
-        nonce: uint256 = word * NONCES_A_WORD + bit
-        if (mask >> bit) & 1 == 1 and self._nonce_void_from[msg.sender][nonce] == 0:
-            self._nonce_void_from[msg.sender][nonce] = void_from
-    self._nonce_words[msg.sender][word] |= SOME_NONCES
+        if (mask >> bit) & 1 == 1:
+            self._cancel(word * NONCES_A_WORD + bit, void_from)
+    self._nonce_words[msg.sender][word] |= SOME_SINGLY
     log NoncesCancelled(maker=msg.sender, word=word, mask=mask, void_from=void_from)
 
 
 @external
+@nonreentrant
 def cancel_nonce_words(first_word: uint256, last_word: uint256):
     """
     @notice Voids all orders of the caller's, begun or not, known or not, whose nonce is from 128 * `first_word` to 128 * `last_word`
-    + 127, 900 seconds from now. A word that was cancelled before keeps its earlier time. Never to be taken back.
+    + 127, 900 seconds from now. What was cancelled before keeps its earlier time. Never to be taken back.
     """
     assert last_word <= NONCE_MAX // NONCES_A_WORD, "settlement: nonce is too large"
     assert first_word <= last_word and last_word - first_word < WORDS_MAX, "settlement: words are none or too many"
     void_from: uint256 = block.timestamp + CANCEL_DELAY_SECONDS
     for word: uint256 in range(first_word, last_word + 1, bound=WORDS_MAX):
         state: uint256 = self._nonce_words[msg.sender][word]
-        if (state >> VOID_FROM_AT) & INSTANT == 0:
-            self._nonce_words[msg.sender][word] = state | (void_from << VOID_FROM_AT)
+        if (state >> WORD_VOID_AT) & INSTANT != 0:
+            continue
+        self._nonce_words[msg.sender][word] = state | (void_from << WORD_VOID_AT)
+        # What has begun tells of its cancellation itself; what begins from now on takes the word's along.
+        for bit: uint256 in range(NONCES_A_WORD):
+            if (state >> bit) & 1 == 1 and self._orders[msg.sender][word * NONCES_A_WORD + bit] != 0:
+                self._cancel(word * NONCES_A_WORD + bit, void_from)
     log NonceWordsCancelled(maker=msg.sender, first_word=first_word, last_word=last_word, void_from=void_from)
 
 
@@ -512,17 +519,17 @@ def order_hash(market: Market, order: Order) -> bytes32:
 
 @external
 @view
-def filled(order_hash: bytes32) -> uint256:
+def filled(market: Market, order: Order) -> uint256:
     """@notice How much of an order is filled that was not filled whole at once; of one that was, its used nonce tells."""
-    return self._orders[order_hash] & AMOUNT_MAX
+    state: uint256 = self._orders[order.maker][order.nonce]
+    return state & QUANTITY_MAX if self._is_begun(state, self._order_hash(market, order)) else 0
 
 
 @external
 @view
 def void_from(market: Market, order: Order) -> uint256:
     """@notice From when on, in Unix seconds, the order is void because its maker cancelled it; 0 where it was not cancelled."""
-    word: uint256 = self._nonce_words[order.maker][order.nonce // NONCES_A_WORD]
-    return self._void_from(order.maker, order.nonce, word, self._orders[self._order_hash(market, order)])
+    return self._cancelled_from(market, order)
 
 
 @external
@@ -564,28 +571,43 @@ def eip712Domain() -> (bytes1, String[29], String[1], uint256, address, bytes32,
 @view
 def _standing(market: Market, order: Order, signature: Bytes[signers.SIGNATURE_BYTES_MAX], domain: bytes32) -> Standing:
     """@dev How much of the order is filled, and what stands against it whatever the trade."""
-    order_hash: bytes32 = self._order_hash(market, order)
-    if order.quantity > AMOUNT_MAX or order.payment > AMOUNT_MAX or order.fee_bps_max > FEE_BPS_MAX or order.nonce > NONCE_MAX:
-        return Standing(order_hash=order_hash, filled=0, code=OUT_OF_RANGE)
+    standing: Standing = Standing(order_hash=self._order_hash(market, order), filled=0, void_from=0, code=YES)
+    if (
+        order.quantity > QUANTITY_MAX
+        or order.payment > PAYMENT_MAX
+        or order.fee_bps_max > FEE_BPS_MAX
+        or order.nonce > NONCE_MAX
+    ):
+        standing.code = OUT_OF_RANGE
+        return standing
     if block.timestamp > order.expires_at:
-        return Standing(order_hash=order_hash, filled=0, code=EXPIRED)
-    word: uint256 = self._nonce_words[order.maker][order.nonce // NONCES_A_WORD]
-    is_used: bool = self._is_used(word, order.nonce)
+        standing.code = EXPIRED
+        return standing
+
     state: uint256 = 0
-    # What has not begun has no state of its own, unless it was cancelled.
-    if is_used or word & SOME_ORDERS != 0:
-        state = self._orders[order_hash]
-    filled: uint256 = state & AMOUNT_MAX
-    if (word | state) >> VOID_FROM_AT != 0:
-        void_from: uint256 = self._void_from(order.maker, order.nonce, word, state)
-        if void_from != 0 and block.timestamp >= void_from:
-            return Standing(order_hash=order_hash, filled=filled, code=CANCELLED)
-    if filled == 0:
-        if is_used:
-            return Standing(order_hash=order_hash, filled=0, code=NONCE_USED)
-        if not signers._is_signed_by(order.maker, keccak256(concat(x"1901", domain, order_hash)), signature):
-            return Standing(order_hash=order_hash, filled=0, code=NOT_SIGNED)
-    return Standing(order_hash=order_hash, filled=filled, code=YES)
+    word: uint256 = 0
+    is_used: bool = False
+    # Without a signature it is likely to have begun: then its own slot tells all, and the nonces need not be read.
+    if len(signature) == 0:
+        state = self._orders[order.maker][order.nonce]
+    if not self._is_begun(state, standing.order_hash):
+        word = self._nonce_words[order.maker][order.nonce // NONCES_A_WORD]
+        is_used = self._is_used(word, order.nonce)
+        if is_used or word & SOME_SINGLY != 0:
+            state = self._orders[order.maker][order.nonce]
+    is_begun: bool = self._is_begun(state, standing.order_hash)
+    if is_begun:
+        standing.filled = state & QUANTITY_MAX
+    elif is_used:
+        standing.code = NONCE_USED
+        return standing
+    standing.void_from = self._earliest(state, word)
+    if standing.void_from != 0 and block.timestamp >= standing.void_from:
+        standing.code = CANCELLED
+    elif not is_begun:
+        if not signers._is_signed_by(order.maker, keccak256(concat(x"1901", domain, standing.order_hash)), signature):
+            standing.code = NOT_SIGNED
+    return standing
 
 
 @internal
@@ -623,11 +645,12 @@ def _judge(buy: Order, sell: Order, buy_standing: Standing, sell_standing: Stand
 @view
 def _standing_now(order: Order, standing: Standing, filled: uint256) -> Standing:
     """@dev An order's standing in the middle of a batch, where another order may have taken the nonce since it was looked up."""
-    code: uint256 = standing.code
-    if filled == 0 and code == YES:
+    now: Standing = standing
+    now.filled = filled
+    if filled == 0 and now.code == YES:
         if self._is_used(self._nonce_words[order.maker][order.nonce // NONCES_A_WORD], order.nonce):
-            code = NONCE_USED
-    return Standing(order_hash=standing.order_hash, filled=filled, code=code)
+            now.code = NONCE_USED
+    return now
 
 
 @internal
@@ -646,16 +669,26 @@ def _judge_fill(order: Order, standing: Standing, quantity: uint256) -> uint256:
 
 @internal
 @view
-def _void_from(maker: address, nonce: uint256, word: uint256, state: uint256) -> uint256:
-    """@dev The earliest of an order's cancellations: by its hash, with its word of nonces, by its nonce; 0 for none."""
-    earliest: uint256 = state >> VOID_FROM_AT
-    others: uint256[2] = [(word >> VOID_FROM_AT) & INSTANT, 0]
-    if word & SOME_NONCES != 0:
-        others[1] = self._nonce_void_from[maker][nonce]
-    for other: uint256 in others:
-        if other != 0 and (earliest == 0 or other < earliest):
-            earliest = other
-    return earliest
+def _cancelled_from(market: Market, order: Order) -> uint256:
+    return self._earliest(self._orders[order.maker][order.nonce], self._nonce_words[order.maker][order.nonce // NONCES_A_WORD])
+
+
+@internal
+@pure
+def _earliest(state: uint256, word: uint256) -> uint256:
+    """@dev The earlier of a nonce's own cancellation and its word's; 0 for none."""
+    own: uint256 = (state >> ORDER_VOID_AT) & INSTANT
+    words: uint256 = (word >> WORD_VOID_AT) & INSTANT
+    if own == 0 or (words != 0 and words < own):
+        return words
+    return own
+
+
+@internal
+@pure
+def _is_begun(state: uint256, order_hash: bytes32) -> bool:
+    """@dev Whether it was this order that took the nonce, to be filled in parts."""
+    return state >> HASH_AT == convert(order_hash, uint256) >> HASH_AT
 
 
 @internal
@@ -713,19 +746,31 @@ def _begin(order: Order, filled: uint256):
 
 
 @internal
-def _book(order: Order, order_hash: bytes32, filled_before: uint256, filled: uint256):
+def _book(order: Order, standing: Standing, filled: uint256):
     """@dev Of an order that is filled whole at once the nonce tells enough."""
-    if filled_before > 0 or filled < order.quantity:
-        # As many bits as the order's quantity.
-        self._orders[order_hash] = (self._orders[order_hash] & ~AMOUNT_MAX) | filled
+    if standing.filled > 0 or filled < order.quantity:
+        # As many bits as the order's quantity; an instant has 40.
+        self._orders[order.maker][order.nonce] = (
+            (convert(standing.order_hash, uint256) >> HASH_AT << HASH_AT) | (standing.void_from << ORDER_VOID_AT) | filled
+        )
 
 
 @internal
 def _book_listed(order: Order, standing: Standing, filled: uint256):
     """@dev An order of a batch, once for all its trades."""
     if filled != standing.filled:
-        assert self._orders[standing.order_hash] & AMOUNT_MAX == standing.filled, "settlement: order is listed twice"
-        self._book(order, standing.order_hash, standing.filled, filled)
+        if standing.filled > 0:
+            found: uint256 = self._orders[order.maker][order.nonce] & QUANTITY_MAX
+            assert found == standing.filled, "settlement: order is listed twice"
+        self._book(order, standing, filled)
+
+
+@internal
+def _cancel(nonce: uint256, void_from: uint256):
+    """@dev Voids a nonce of the caller's; one that was cancelled before keeps its earlier time."""
+    state: uint256 = self._orders[msg.sender][nonce]
+    if (state >> ORDER_VOID_AT) & INSTANT == 0:
+        self._orders[msg.sender][nonce] = state | (void_from << ORDER_VOID_AT)
 
 
 @internal

@@ -73,7 +73,7 @@ def test_an_order_filled_whole_is_spent_by_its_nonce(venue: Venue) -> None:
     venue.settle(buy, sell, Terms(1, 10, 1_000))
     for order in (buy, sell):
         assert venue.settlement.view("is_nonce_used", order.order.maker, 300) is True
-        assert venue.settlement.view("filled", venue.order_hash(order)) == 0
+        assert venue.filled(order) == 0
     assert venue.settlement.view("is_nonce_used", buy.order.maker, 301) is False
     check_refused(venue, buy, sell, Terms(2, 10, 1_000), (65, 0), "nonce is used")
     check_refused(venue, venue.signed("bea", BUY, 10, 1_000), sell, Terms(2, 10, 1_000), (65, 1), "nonce is used")
@@ -82,12 +82,12 @@ def test_an_order_filled_whole_is_spent_by_its_nonce(venue: Venue) -> None:
 def test_an_order_filled_in_parts_ends_at_its_quantity_and_needs_no_second_signature(venue: Venue) -> None:
     buy, sell = pair(venue)
     venue.settle(buy, sell, Terms(1, 4, 400))
-    assert venue.settlement.view("filled", venue.order_hash(buy)) == 4
+    assert venue.filled(buy) == 4
     assert venue.settlement.view("is_nonce_used", buy.order.maker, 0) is True
     begun = (Signed(buy.order, b""), Signed(sell.order, b""))
     check_refused(venue, *begun, Terms(2, 7, 700), (68, 0), "quantity exceeds what is left of the order")
     venue.settle(*begun, Terms(2, 6, 600))
-    assert venue.settlement.view("filled", venue.order_hash(sell)) == 10
+    assert venue.filled(sell) == 10
     check_refused(venue, *begun, Terms(3, 1, 100), (68, 0), "quantity exceeds what is left of the order")
     assert venue.holds(buy.order.maker) == (10, 9_000)
 
@@ -121,13 +121,13 @@ def test_no_whole_payment_fits_two_equal_limits_at_a_fraction(venue: Venue) -> N
 
 
 def test_the_greatest_amounts_do_not_wrap_around(venue: Venue) -> None:
-    most = 2**128 - 1
-    buy, sell = venue.signed("bea", BUY, most, most), venue.signed("sam", SELL, most, 1)
+    most, dearest = 2**96 - 1, 2**128 - 1
+    buy, sell = venue.signed("bea", BUY, most, dearest), venue.signed("sam", SELL, most, 1)
     check_refused(venue, buy, sell, Terms(1, most, 2**255), (70, 0), "price is outside the limits")
     check_refused(venue, buy, sell, Terms(1, 2**255, 1), (68, 0), "quantity exceeds what is left of the order")
-    check_refused(venue, buy, sell, Terms(1, most, most, buyer_fee=2**255), (71, 0), "fee exceeds its cap")
-    check_refused(venue, buy, sell, Terms(1, most, most, seller_fee=2**255), (71, 1), "fee exceeds its cap")
-    check_refused(venue, buy, sell, Terms(1, most, most), (72, 4), "security was refused")
+    check_refused(venue, buy, sell, Terms(1, most, dearest, buyer_fee=2**255), (71, 0), "fee exceeds its cap")
+    check_refused(venue, buy, sell, Terms(1, most, dearest, seller_fee=2**255), (71, 1), "fee exceeds its cap")
+    check_refused(venue, buy, sell, Terms(1, most, dearest), (72, 4), "security was refused")
 
 
 def test_each_side_caps_its_fee_rounded_down(venue: Venue) -> None:
@@ -167,7 +167,7 @@ def test_trades_without_sense_are_refused(venue: Venue) -> None:
     check_refused(venue, buy, sell, Terms(1, 0, 500), (67, 0), "trade is empty")
     gift = venue.signed("sam", SELL, 10, 0, nonce=2)
     check_refused(venue, buy, gift, Terms(1, 5, 0), (67, 0), "trade is empty")
-    for place, (name, value) in enumerate((("fee_bps_max", 1_001), ("nonce", 2**96), ("quantity", 2**128), ("payment", 2**128))):
+    for place, (name, value) in enumerate((("fee_bps_max", 1_001), ("nonce", 2**96), ("quantity", 2**96), ("payment", 2**128))):
         wrong = resigned(venue, "bea", buy.order._replace(**{name: value}))
         check_refused(venue, wrong, sell, HALF_FILLED, (60, 0), "order is out of range")
         wrong = resigned(venue, "sam", sell.order._replace(**{name: value}))
@@ -345,7 +345,7 @@ def test_a_cancelled_order_stops_after_the_delay_begun_or_not(venue: Venue) -> N
     venue.chain.pass_time(1)
     for order in (sell, fresh):
         check_refused(venue, other, order, Terms(1, 1, 100), (63, 1), "order is cancelled")
-    assert venue.settlement.view("filled", venue.order_hash(sell)) == 6
+    assert venue.filled(sell) == 6
     # Its neighbour in the same word of nonces is not touched.
     venue.settle(other, pair(venue, nonce=2)[1], Terms(1, 1, 100))
 
@@ -383,15 +383,16 @@ def test_cancelled_words_of_nonces_stop_after_the_delay_begun_or_not(venue: Venu
     buy, sell = pair(venue, nonce=127)
     bea = buy.order.maker
     venue.settle(buy, sell, HALF_FILLED)
-    fresh, spared = pair(venue, nonce=128 * 63)[0], pair(venue, nonce=128 * 64)[0]
+    fresh, spared = pair(venue, nonce=128 * 15 + 127)[0], pair(venue, nonce=128 * 16)[0]
     void_from = venue.chain.now + CANCEL_DELAY_SECONDS
-    done = venue.settlement.fn("cancel_nonce_words", 0, 63, sender=bea)
-    words = {"maker": bea, "first_word": 0, "last_word": 63, "void_from": void_from}
+    done = venue.settlement.fn("cancel_nonce_words", 0, 15, sender=bea)
+    words = {"maker": bea, "first_word": 0, "last_word": 15, "void_from": void_from}
     assert done.logs == [DecodedLog("NonceWordsCancelled", words)]
     venue.chain.pass_time(CANCEL_DELAY_SECONDS - 1)
     venue.settlement.fn("cancel_nonce_words", 0, 0, sender=bea)
     venue.settlement.fn("cancel_nonces", 0, 1 << 127, sender=bea)
-    venue.settlement.fn("cancel_order", venue.market, buy.order, sender=bea)
+    with refused("settlement: order is already cancelled"):
+        venue.settlement.fn("cancel_order", venue.market, buy.order, sender=bea)
     assert venue.settlement.view("void_from", venue.market, buy.order) == void_from
     venue.settle(buy, sell, Terms(1, 1, 100))
     venue.chain.pass_time(1)
@@ -421,7 +422,7 @@ def test_cancellations_without_sense_are_refused(venue: Venue) -> None:
         ("cancel_nonces", (0, 2**128), "mask names no nonce of a word"),
         ("cancel_nonce_words", (last_word, last_word + 1), "nonce is too large"),
         ("cancel_nonce_words", (1, 0), "words are none or too many"),
-        ("cancel_nonce_words", (0, 64), "words are none or too many"),
+        ("cancel_nonce_words", (0, 16), "words are none or too many"),
     ):
         with refused(f"settlement: {reason}"):
             venue.settlement.fn(act, *arguments, sender=ann)
@@ -553,10 +554,14 @@ def test_only_agents_settle_only_the_owner_rules_and_only_the_contract_delivers(
     ):
         with refused(reason):
             act()
-    # Whoever could call this could take all that is approved.
+    # Whoever could call these could take all that is approved.
+    standings = [(venue.order_hash(each), 0, 0, 0) for each in (buy, sell)] + [(bytes(32), 0, 0, 0)] * 62
+    orders, trades = [(buy.order, 65), (sell.order, 65)], [(HALF_FILLED, 0, 1)]
     for caller in (stranger, venue.operator, venue.world.owner):
         with refused("settlement: caller is not this contract"):
             settlement.fn("deliver", venue.market, buy.order.maker, sell.order.maker, HALF_FILLED, caller, sender=caller)
+        with refused("settlement: caller is not this contract"):
+            settlement.fn("deliver_net", venue.market, orders, standings, trades, caller, sender=caller)
 
 
 def test_every_act_of_the_contract_is_walked_here() -> None:
@@ -564,4 +569,4 @@ def test_every_act_of_the_contract_is_walked_here() -> None:
     acts = {function.name for functions in named for function in functions if not function.is_view}
     offices = {"initialize", "pause", "unpause", "set_fee_receiver", "addAgent", "removeAgent", "transferOwnership"}
     makers = {"cancel_order", "cancel_nonces", "cancel_nonce_words"}
-    assert acts == offices | makers | {"settle", "settle_batch", "deliver"}
+    assert acts == offices | makers | {"settle", "settle_batch", "deliver", "deliver_net"}

@@ -158,6 +158,9 @@ class Venue:
         """Return the wallet's shares and money."""
         return self.world.balance(wallet), self.money.view("balanceOf", wallet)
 
+    def filled(self, signed: Signed) -> int:
+        return self.settlement.view("filled", self.market, signed.order)
+
     def order_hash(self, signed: Signed) -> bytes:
         return self.settlement.view("order_hash", self.market, signed.order)
 
