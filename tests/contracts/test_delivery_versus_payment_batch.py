@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import eth_abi
 import pytest
 from eth_hash.auto import keccak
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muniment.infra.evm.contract_artifacts import DecodedLog
 from tests.contracts.chain import YES, Chain, Done, Reverted, refused
 from tests.contracts.venue import BUY, CANCEL_DELAY_SECONDS, SELL, Signed, Terms, Venue, batch, open_venue
-from tests.contracts.world import World
+from tests.contracts.world import World, build_world
 
 Trades = list[tuple[Terms, int, int]]
 NETTED, SINGLY = True, False
@@ -23,6 +23,17 @@ NETTED, SINGLY = True, False
 @pytest.fixture
 def venue(world: World) -> Venue:
     return venue_with_makers(world)
+
+
+@pytest.fixture(scope="module")
+def shared_venue(compiled: None) -> Venue:
+    """A venue of its own, for properties: each example undoes what it did."""
+    venue = venue_with_makers(build_world(Chain()))
+    for name in ("sam", "sue"):
+        venue.money.fn("mint", wallet(venue, name), 2_000, sender=venue.world.owner)
+    venue.maker("ann")
+    venue.maker("abe")
+    return venue
 
 
 def venue_with_makers(world: World) -> Venue:
@@ -267,6 +278,7 @@ def test_a_batch_that_does_not_fit_together_is_refused_whole(venue: Venue) -> No
     assert failures(swapped) == [(1, 64, 0)]
 
 
+@pytest.mark.slow
 def test_sixty_four_orders_and_a_hundred_and_twenty_eight_trades_fit_one_transaction(venue: Venue) -> None:
     orders = [venue.signed("bea", BUY, 10, 1_000, nonce=nonce) for nonce in range(32)]
     orders += [venue.signed("sam", SELL, 10, 1_000, nonce=nonce) for nonce in range(32)]
@@ -334,7 +346,8 @@ fills = st.builds(
 terms_of_orders = st.tuples(st.integers(1, 60), st.integers(1, 5_000), st.integers(0, 10), st.integers(0, 300))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None)
 @given(
     limits=st.lists(terms_of_orders, min_size=8, max_size=8),
     wanted=st.lists(fills, max_size=12),
@@ -342,16 +355,14 @@ terms_of_orders = st.tuples(st.integers(1, 60), st.integers(1, 5_000), st.intege
     cut=st.integers(0, 12),
 )
 def test_nobody_pays_more_or_gets_less_than_signed(
-    shared_world: World,
+    shared_venue: Venue,
     limits: list[tuple[int, int, int, int]],
     wanted: list[Fill],
     is_netted: bool,  # noqa: FBT001
     cut: int,
 ) -> None:
-    with shared_world.chain.undone():
-        venue = venue_with_makers(shared_world)
-        for name in ("sam", "sue"):
-            venue.money.fn("mint", wallet(venue, name), 2_000, sender=shared_world.owner)
+    venue = shared_venue
+    with venue.chain.undone():
         # Each maker has one order on each side but the last two, who have two on one.
         names = ("bea", "ben", "sam", "bea", "sam", "sue", "sue", "sam")
         orders = []
@@ -390,25 +401,25 @@ def test_nobody_pays_more_or_gets_less_than_signed(
         )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     buy_limit=terms_of_orders, sell_limit=terms_of_orders, fill=fills, shares=st.integers(0, 60), money=st.integers(0, 3_000)
 )  # fmt: skip
 def test_the_view_agrees_with_the_act(
-    shared_world: World,
+    shared_venue: Venue,
     buy_limit: tuple[int, int, int, int],
     sell_limit: tuple[int, int, int, int],
     fill: Fill,
     shares: int,
     money: int,
 ) -> None:
-    with shared_world.chain.undone():
-        venue = open_venue(shared_world)
-        venue.maker("sam", shares=shares)
-        venue.maker("bea", money=money)
+    venue = shared_venue
+    with venue.chain.undone():
+        venue.world.token.fn("mint", wallet(venue, "abe"), shares, sender=venue.world.agent)
+        venue.money.fn("mint", wallet(venue, "ann"), money, sender=venue.world.owner)
         (bought, for_at_most, least, cap), (sold, for_at_least, least_sold, cap_sold) = buy_limit, sell_limit
-        buy = venue.signed("bea", BUY, bought, for_at_most, minimum_fill=least, fee_bps_max=cap)
-        sell = venue.signed("sam", SELL, sold, for_at_least, minimum_fill=least_sold, fee_bps_max=cap_sold)
+        buy = venue.signed("ann", BUY, bought, for_at_most, minimum_fill=least, fee_bps_max=cap)
+        sell = venue.signed("abe", SELL, sold, for_at_least, minimum_fill=least_sold, fee_bps_max=cap_sold)
         terms = Terms(1, fill.quantity, fill.payment, fill.buyer_fee, fill.seller_fee)
         code, fact = venue.why_not(buy, sell, terms)
         with venue.chain.undone():
@@ -437,6 +448,7 @@ def forward(target: address, data: Bytes[8192], gas_given: uint256) -> Bytes[64]
 """
 
 
+@pytest.mark.slow
 def test_no_trade_is_marked_failed_for_want_of_gas_that_the_agent_saved(venue: Venue) -> None:
     chain: Chain = venue.chain
     forwarder = chain.deploy_vyper(FORWARDER, sender=venue.operator)
@@ -447,7 +459,7 @@ def test_no_trade_is_marked_failed_for_want_of_gas_that_the_agent_saved(venue: V
     answers: set[tuple[int, ...]] = set()
     for is_netted in (SINGLY, NETTED):
         data = venue.settlement.artifact.encode_call("settle_batch", *batch(venue.market, orders, trades, is_netted=is_netted))
-        for gas in [*range(20_000, 900_000, 20_000), 2_000_000]:
+        for gas in [*range(20_000, 900_000, 40_000), 2_000_000]:
             with chain.undone():
                 call = selector + eth_abi.encode(["address", "bytes", "uint256"], [venue.settlement.address, data, gas])
                 done = chain.send(forwarder, call, sender=venue.operator)
