@@ -269,7 +269,7 @@ def settle_batch(
 ) -> uint256:
     """
     @notice Settles the trades of one market one after the other; one that cannot settle is reported by `TradeFailed`, with the code
-    and fact that `check_trade` would answer, and leaves no trace in the others. Agent only.
+    that `check_trade` would answer and, up to 72, its fact, and leaves no trace in the others. Agent only.
     @dev Each order is listed once, however many trades it has, and the signatures stand one after the other in the orders' order.
     Each trade may use 600,000 gas; where less is left the whole reverts, so no trade fails for want of gas that the agent saved.
     Netted, each maker gives and gets only the sum of its trades, directly from maker to maker in the order of the list; where that
@@ -476,8 +476,8 @@ def check_trade(
 ) -> (uint256, uint256):
     """
     @notice Whether an agent's `settle` would succeed now, and if not, why.
-    @dev The fact: of codes 60 to 65, 68, 69 and 71 the side, 0 the purchase and 1 the sale; of 72 the security's own reason where
-    it answers `check_transfer`; of 73 and 75 how much the buyer could pay. A payment token that takes a fee, or lies, is found out
+    @dev The fact: of codes 60 to 65 and 68 to 71 the side, 0 the purchase and 1 the sale; of 72 the security's own reason where it
+    answers `check_transfer`; of 73 and 75 how much the buyer could pay. A payment token that takes a fee, or lies, is found out
     by settling only.
     @return The reason's number, 0 for a yes; the fact behind a no.
     """
@@ -586,16 +586,18 @@ def _standing(market: Market, order: Order, signature: Bytes[signers.SIGNATURE_B
 
     state: uint256 = 0
     word: uint256 = 0
+    is_begun: bool = False
     is_used: bool = False
     # Without a signature it is likely to have begun: then its own slot tells all, and the nonces need not be read.
     if len(signature) == 0:
         state = self._orders[order.maker][order.nonce]
-    if not self._is_begun(state, standing.order_hash):
+        is_begun = self._is_begun(state, standing.order_hash)
+    if not is_begun:
         word = self._nonce_words[order.maker][order.nonce // NONCES_A_WORD]
         is_used = self._is_used(word, order.nonce)
         if is_used or word & SOME_SINGLY != 0:
             state = self._orders[order.maker][order.nonce]
-    is_begun: bool = self._is_begun(state, standing.order_hash)
+            is_begun = self._is_begun(state, standing.order_hash)
     if is_begun:
         standing.filled = state & QUANTITY_MAX
     elif is_used:

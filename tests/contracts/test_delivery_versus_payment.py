@@ -168,11 +168,11 @@ def test_trades_without_sense_are_refused(venue: Venue) -> None:
     gift = venue.signed("sam", SELL, 10, 0, nonce=2)
     check_refused(venue, buy, gift, Terms(1, 5, 0), (67, 0), "trade is empty")
     for place, (name, value) in enumerate((("fee_bps_max", 1_001), ("nonce", 2**96), ("quantity", 2**96), ("payment", 2**128))):
-        wrong = resigned(venue, "bea", buy.order._replace(**{name: value}))
+        wrong = resigned(venue, "bea", buy.order.but(**{name: value}))
         check_refused(venue, wrong, sell, HALF_FILLED, (60, 0), "order is out of range")
-        wrong = resigned(venue, "sam", sell.order._replace(**{name: value}))
+        wrong = resigned(venue, "sam", sell.order.but(**{name: value}))
         check_refused(venue, buy, wrong, HALF_FILLED, (60, 1), "order is out of range")
-        greatest = resigned(venue, "bea", buy.order._replace(**({"nonce": place + 10} | {name: value - 1})))
+        greatest = resigned(venue, "bea", buy.order.but(**({"nonce": place + 10} | {name: value - 1})))
         assert venue.why_not(greatest, sell, Terms(1, 10, 1_000))[0] != 60
 
 
@@ -198,7 +198,7 @@ def test_a_signature_holds_for_one_chain_one_contract_one_market_and_each_field(
         venue.typed(order, market=Market(market.security, market.security)),
         venue.typed(order._replace(maker=sell.order.maker)),
         venue.typed(order._replace(is_sale=True)),
-        *(venue.typed(order._replace(**{field: getattr(order, field) + 1})) for field in Order._fields[2:]),
+        *(venue.typed(order.but(**{field: getattr(order, field) + 1})) for field in Order._fields[2:]),
     ]
     for message in elsewhere:
         wrong = signed_otherwise(venue, order, message)

@@ -85,7 +85,7 @@ def movements(done: Done) -> int:
 
 
 @pytest.mark.parametrize(("is_netted", "moved"), [(SINGLY, 12), (NETTED, 6)])
-def test_many_trades_of_few_orders_settle_at_once(venue: Venue, is_netted: bool, moved: int) -> None:  # noqa: FBT001
+def test_many_trades_of_few_orders_settle_at_once(venue: Venue, *, is_netted: bool, moved: int) -> None:
     orders = crossed(venue)
     done = venue.settle_batch(orders, CROSSED, is_netted=is_netted)
     assert (done.answer, settled(done), failures(done), movements(done)) == (4, [1, 2, 3, 4], [], moved)
@@ -106,7 +106,7 @@ def test_many_trades_of_few_orders_settle_at_once(venue: Venue, is_netted: bool,
 
 
 @pytest.mark.parametrize("is_netted", [SINGLY, NETTED])
-def test_begun_orders_go_on_in_a_batch_without_signatures(venue: Venue, is_netted: bool) -> None:  # noqa: FBT001
+def test_begun_orders_go_on_in_a_batch_without_signatures(venue: Venue, *, is_netted: bool) -> None:
     orders = crossed(venue)
     venue.settle_batch(orders, CROSSED, is_netted=is_netted)
     begun = [Signed(orders[1].order, b""), Signed(orders[3].order, b"")]
@@ -161,7 +161,8 @@ def test_a_trade_that_is_refused_is_reported_and_the_others_settle(
     venue: Venue,
     way: object,
     failed: list[tuple[int, int, int]],
-    is_netted: bool,  # noqa: FBT001
+    *,
+    is_netted: bool,
 ) -> None:
     orders = crossed(venue)
     assert callable(way)
@@ -358,7 +359,8 @@ def test_nobody_pays_more_or_gets_less_than_signed(
     shared_venue: Venue,
     limits: list[tuple[int, int, int, int]],
     wanted: list[Fill],
-    is_netted: bool,  # noqa: FBT001
+    *,
+    is_netted: bool,
     cut: int,
 ) -> None:
     venue = shared_venue

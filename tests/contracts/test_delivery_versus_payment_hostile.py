@@ -111,7 +111,7 @@ def failures(done: Done) -> list[tuple[int, int, int]]:
 
 
 @pytest.mark.parametrize("is_netted", [SINGLY, NETTED])
-def test_a_token_that_answers_nothing_is_taken_for_a_yes(venue: Venue, is_netted: bool) -> None:  # noqa: FBT001
+def test_a_token_that_answers_nothing_is_taken_for_a_yes(venue: Venue, *, is_netted: bool) -> None:
     venue = paying_by(venue, token_that(MOVES, answers=""))
     assert venue.settle_batch([*pair(venue)], [(TRADE, 0, 1)], is_netted=is_netted).answer == 1
     assert [money_of(venue, holder) for holder in (wallet(venue, "sam"), wallet(venue, "bea"), venue.fee_receiver)] == [990, 98_990, 20]
@@ -158,7 +158,7 @@ def test_a_token_without_code_pays_nothing(venue: Venue) -> None:
 
 @pytest.mark.parametrize("does", ['    assert sender != self.blocked and receiver != self.blocked, "blocked"\n', BURNS])
 @pytest.mark.parametrize("is_netted", [SINGLY, NETTED])
-def test_a_token_that_blocks_one_receiver_stops_nobody_else(venue: Venue, is_netted: bool, does: str) -> None:  # noqa: FBT001
+def test_a_token_that_blocks_one_receiver_stops_nobody_else(venue: Venue, *, is_netted: bool, does: str) -> None:
     burns = "    if receiver == self.blocked:\n" + does.replace("    ", "        ") if does is BURNS else does
     venue = paying_by(venue, token_that(burns + MOVES + "    return True"))
     sam, sue = wallet(venue, "sam"), wallet(venue, "sue")
