@@ -42,6 +42,7 @@ CONTRACTS = {
     "joint_compliance": "compliance/joint_compliance.vy",
     "payment_token": "token/payment_token.vy",
     "payout": "distribution/payout.vy",
+    "plan_checkout": "checkout/plan_checkout.vy",
     "security_factory": "factory/security_factory.vy",
     "security_token": "token/security_token.vy",
     "title_deed": "title/title_deed.vy",
