@@ -33,7 +33,7 @@ VOTE_TYPE: constant(bytes32) = keccak256(
 PART_TYPE: constant(bytes32) = keccak256("Part(uint256 weight,uint8[] choices)")
 
 CHOICES_MAX: constant(uint256) = 16
-PARTS_MAX: constant(uint256) = 32
+PARTS_MAX: constant(uint256) = 16
 BPS: constant(uint256) = 10_000
 BPS_HALF: constant(uint256) = 5_000
 
@@ -114,7 +114,7 @@ _terms: HashMap[uint256, Terms]
 _motions: HashMap[uint256, HashMap[uint256, uint256]]
 # ballot -> index // 256 -> one bit an index: whoever votes first in a group of 256 pays for the word.
 _voted: HashMap[uint256, HashMap[uint256, uint256]]
-# ballot -> index -> weight given so far, of those who split.
+# ballot -> index -> weight given so far, of those who do not give all at once.
 _given: HashMap[uint256, HashMap[uint256, uint256]]
 # account -> ballot -> who votes in its place.
 proxy_of: public(HashMap[address, HashMap[uint256, address]])
@@ -298,7 +298,7 @@ def has_voted(ballot_id: uint256, index: uint256) -> bool:
 @external
 @view
 def given(ballot_id: uint256, index: uint256) -> uint256:
-    """@notice The weight that the account at this place has cast in parts so far."""
+    """@notice The weight that the account at this place has cast so far; zero when it has cast all at once."""
     return self._given[ballot_id][index]
 
 
@@ -437,14 +437,17 @@ def _cast_parts(
     ballot_id: uint256, ballot: uint256, index: uint256, account: address, voter: address, weight: uint256, parts: DynArray[Part, PARTS_MAX]
 ):
     assert len(parts) > 0, "ballot: no parts"
-    given: uint256 = self._given[ballot_id][index]
+    given_before: uint256 = self._given[ballot_id][index]
+    given: uint256 = given_before
     counted: uint256 = ballot
     for part: Part in parts:
         assert part.weight > 0, "ballot: part has no weight"
         assert part.weight <= weight - given, "ballot: parts exceed the weight"
         given = unsafe_add(given, part.weight)  # Just compared: at most the weight.
         counted = self._count(ballot_id, counted, account, voter, part.weight, part.choices)
-    self._given[ballot_id][index] = given
+    # Who gives all at once is done by the mark alone, and need not pay for a word of its own.
+    if given < weight or given_before > 0:
+        self._given[ballot_id][index] = given
     self._ballots[ballot_id] = counted
 
 

@@ -17,6 +17,7 @@ from tests.contracts.proofs import Tree
 DIVIDENDS, COUPONS = b"dividends".ljust(32, b"\0"), b"coupons".ljust(32, b"\0")
 RUN, NEXT_RUN = b"run".ljust(32, b"\0"), b"next run".ljust(32, b"\0")
 NOTHING = b"\0" * 32
+NO_PROOF: list[bytes] = []
 DAY = 24 * 60 * 60
 PUSHED = keccak(b"muniment.payout.pushed")
 
@@ -162,7 +163,7 @@ def test_only_what_the_root_says_is_paid(desk: Desk) -> None:
         (distribution, account, cumulative, [leaf]),
         (coupons, account, cumulative, proof),
         (NOTHING, account, cumulative, proof),
-        (coupons, account, cumulative, []),
+        (coupons, account, cumulative, NO_PROOF),
     ):
         with refused(WRONG_PROOF):
             desk.payout.fn("claim", *wrong, sender=desk.ann)
@@ -206,7 +207,7 @@ def test_many_claims_are_paid_and_a_bad_one_stops_none(desk: Desk) -> None:
     claims = [
         dividends.claim(desk.dividends, desk.ann),
         dividends.claim(desk.dividends, desk.ann),
-        (desk.dividends, desk.bob, 1_000, []),
+        (desk.dividends, desk.bob, 1_000, NO_PROOF),
         dividends.claim(desk.dividends, desk.bob),
         dividends.claim(desk.dividends, desk.dee),
         more.claim(coupons, desk.ann),
