@@ -8,7 +8,8 @@ A run is paid the one way or the other, never both: its first batch, or the firs
 
 A distribution lasts for many runs. Its root names for each account all that was ever due to it, so a new run is one new root, and
 a claim pays the difference to what the account has had. Each distribution is paid from its own escrow only:
-what came in = what was claimed + what was reclaimed + the rest.
+what came in = what was claimed + what was reclaimed + the rest. Who is due what stays the payer's word until it is claimed: holders
+trust the payer's roots, not other payers'.
 """
 
 from crypto import merkle
