@@ -45,6 +45,7 @@ CONTRACTS = {
     "plan_checkout": "checkout/plan_checkout.vy",
     "security_factory": "factory/security_factory.vy",
     "security_token": "token/security_token.vy",
+    "subscription": "offering/subscription.vy",
     "title_deed": "title/title_deed.vy",
     "transfer_rules": "compliance/transfer_rules.vy",
     "trusted_issuers_registry": "identity/trusted_issuers_registry.vy",
