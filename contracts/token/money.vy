@@ -47,5 +47,5 @@ def _balance(payment_token: address) -> uint256:
         revert_on_failure=False,
         is_static_call=True,
     )
-    assert success and len(response) == 32, "money: payment token has no balances"
+    assert success and len(response) == 32, "money: token has no balances"
     return convert(response, uint256)

@@ -882,7 +882,7 @@ def test_a_payment_token_must_know_balances(offering: Offering) -> None:
     source = "# pragma version 0.4.3\n@external\ndef transferFrom(a: address, b: address, c: uint256) -> bool:\n    return True\n"
     ann = offering.world.register("ann")
     offering.open(payment_token=offering.world.chain.deploy_vyper(source, sender=ann))
-    with refused("money: payment token has no balances"):
+    with refused("money: token has no balances"):
         offering.subscribe(ann, 20)
 
 

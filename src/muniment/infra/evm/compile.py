@@ -33,6 +33,7 @@ BLUEPRINT_PREAMBLE_BYTES = 3
 CONTRACTS = {
     "asset_registry": "registry/asset_registry.vy",
     "ballot": "governance/ballot.vy",
+    "basket": "funds/basket.vy",
     "claim_topics_registry": "identity/claim_topics_registry.vy",
     "claim_verifier": "identity/claim_verifier.vy",
     "compliance": "compliance/compliance.vy",
