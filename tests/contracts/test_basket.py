@@ -1294,8 +1294,8 @@ def test_a_fund_keeps_its_promises_in_any_order_of_acts(shared_world: World) -> 
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=10,
-            stateful_step_count=30,
+            max_examples=6,
+            stateful_step_count=25,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         ),
