@@ -55,9 +55,10 @@ _anchors: HashMap[bytes32, HashMap[bytes32, HashMap[uint256, Anchor]]]
 _position_of: HashMap[bytes32, HashMap[bytes32, HashMap[bytes32, uint256]]]
 
 
-@deploy
-def __init__():
-    ownership._set_owner(msg.sender)
+@external
+def initialize():
+    """@notice Makes the caller the owner, once."""
+    ownership._begin()
 
 
 @external
@@ -132,7 +133,15 @@ def asset(asset_id: bytes32) -> Asset:
 @external
 @view
 def is_registered(asset_id: bytes32) -> bool:
+    """@notice Whether the asset's record was ever opened."""
     return self._assets[asset_id].registered_at != 0
+
+
+@external
+@view
+def is_retired(asset_id: bytes32) -> bool:
+    """@notice Whether the asset's record is closed; one that was never opened is not."""
+    return self._assets[asset_id].is_retired
 
 
 @external

@@ -31,6 +31,7 @@ def controller(chain: Chain) -> str:
 def registry(chain: Chain, agent: str, controller: str) -> Contract:
     owner = chain.account("platform")
     contract = chain.deploy("asset_registry", sender=owner)
+    contract.fn("initialize", sender=owner)
     contract.fn("addAgent", agent, sender=owner)
     contract.fn("register_asset", ASSET, controller, sender=agent)
     return contract
@@ -81,7 +82,7 @@ def test_one_token_stands_for_one_asset(chain: Chain, registry: Contract, agent:
 def test_a_retired_asset_takes_only_its_last_papers(registry: Contract, agent: str, controller: str) -> None:
     done = registry.fn("retire_asset", ASSET, sender=controller)
     assert done.logs == [DecodedLog("AssetRetired", {"asset_id": ASSET})]
-    assert registry.view("asset", ASSET)[2] is True
+    assert (registry.view("asset", ASSET)[2], registry.view("is_retired", ASSET)) == (True, True)
     acts: list[tuple[str, list[Any]]] = [("set_controller", [controller]), ("link_token", [controller]), ("retire_asset", [])]
     for act, arguments in acts:
         with refused("assets: asset is retired"):
@@ -132,6 +133,7 @@ def test_many_are_anchored_at_once_under_the_same_rights(registry: Contract, age
 def test_a_stranger_may_not(chain: Chain, registry: Contract) -> None:
     stranger = chain.account("stranger")
     walked = {"register_asset", "anchor_batch"}
+    nothing: list[Any] = []
     for act, arguments, reason in (
         ("set_controller", [ASSET, stranger], NOT_ALLOWED),
         ("link_token", [ASSET, stranger], NOT_ALLOWED),
@@ -141,6 +143,7 @@ def test_a_stranger_may_not(chain: Chain, registry: Contract) -> None:
         ("addAgent", [stranger], "Ownable: caller is not the owner"),
         ("removeAgent", [stranger], "Ownable: caller is not the owner"),
         ("transferOwnership", [stranger], "Ownable: caller is not the owner"),
+        ("initialize", nothing, "Initializable: contract is already initialized"),
     ):
         walked.add(act)
         with refused(reason):

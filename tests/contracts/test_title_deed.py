@@ -6,7 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import eth_abi
 import pytest
+from eth_hash.auto import keccak
 
 from muniment.infra.evm import contract_artifacts
 from muniment.infra.evm.contract_artifacts import DecodedLog
@@ -30,13 +32,23 @@ class Titles:
     bob: str
 
     def why_not(self, sender: str, receiver: str, token_id: int = CAR_ID) -> int:
-        return self.deed.view("check_transfer", sender, receiver, token_id)[0]
+        code = self.deed.view("check_transfer", sender, receiver, token_id)[0]
+        if sender != ZERO:
+            assert self.deed.view("canTransfer", sender, receiver, token_id) is (code == 0)
+        return code
+
+
+def cannot_receive(account: str) -> str:
+    """Return the whole of ERC7943CannotReceive(account), as it comes back."""
+    return "0x" + (keccak(b"ERC7943CannotReceive(address)")[:4] + eth_abi.encode(["address"], [account])).hex()
 
 
 @pytest.fixture
 def titles(world: World) -> Titles:
     deed = world.chain.deploy("title_deed", sender=world.owner)
-    deed.fn("initialize", world.registry.address, "Titles", "TTL", sender=world.owner)
+    deed.fn("initialize", sender=world.owner)
+    deed.fn("set_name", "Titles", "TTL", sender=world.owner)
+    deed.fn("set_identity_registry", world.registry.address, sender=world.owner)
     deed.fn("addAgent", world.agent, sender=world.owner)
     made = Titles(world, deed, world.agent, world.register("ann"), world.register("bob"))
     deed.fn("mint", made.ann, CAR, URI, sender=world.agent)
@@ -53,11 +65,14 @@ def test_a_title_is_issued_once_for_an_asset(titles: Titles) -> None:
     assert (deed.view("name"), deed.view("symbol")) == ("Titles", "TTL")
     done = deed.fn("mint", titles.bob, b"\1" * 32, "", sender=titles.agent)
     assert (done.answer, done.logs) == (int.from_bytes(b"\1" * 32, "big"), [moved(ZERO, titles.bob, done.answer)])
+    frozen = titles.world.register("frozen")
+    deed.fn("set_address_frozen", frozen, YES, sender=titles.agent)
     for arguments, reason in (
         ((titles.bob, CAR, ""), "title: asset already has a title"),
         ((titles.bob, b"\0" * 32, ""), "title: asset id is zero"),
         ((ZERO, b"\2" * 32, ""), "title: receiver is the zero address"),
         ((titles.world.person("stranger"), b"\2" * 32, ""), "Identity is not verified."),
+        ((frozen, b"\2" * 32, ""), "wallet is frozen"),
     ):
         with refused(reason):
             deed.fn("mint", *arguments, sender=titles.agent)
@@ -156,10 +171,13 @@ def test_an_agent_moves_a_title_whatever_holds_it(titles: Titles) -> None:
     done = deed.fn("forcedTransfer", ann, bob, CAR_ID, sender=agent)
     assert done.logs == [moved(ann, bob), DecodedLog("ForcedTransfer", {"sender": ann, "receiver": bob, "token_id": CAR_ID})]
     assert (deed.view("liens", CAR_ID), deed.view("getApproved", CAR_ID)) == ((LIEN,), ZERO)
+    assert done.answer is True
+    stranger = titles.world.person("stranger")
     for arguments, reason in (
         ((ann, bob, CAR_ID), "title: sender is not the holder"),
-        ((bob, ZERO, CAR_ID), "title: receiver is the zero address"),
-        ((bob, titles.world.person("stranger"), CAR_ID), "Identity is not verified."),
+        ((bob, ZERO, CAR_ID), cannot_receive(ZERO)),
+        ((bob, stranger, CAR_ID), cannot_receive(stranger)),
+        ((bob, ann, CAR_ID), cannot_receive(ann)),
         ((ann, bob, CAR_ID + 1), "title: no such title"),
     ):
         with refused(reason):
@@ -189,7 +207,8 @@ def test_a_pause_and_a_freeze_stop_holders(titles: Titles) -> None:
 
 def test_a_title_ends_and_its_asset_may_get_a_new_one(titles: Titles) -> None:
     deed, ann, agent = titles.deed, titles.ann, titles.agent
-    deed.fn("set_token_uri", CAR_ID, "https://example.org/2.json", sender=agent)
+    done = deed.fn("set_token_uri", CAR_ID, "https://example.org/2.json", sender=agent)
+    assert done.logs == [DecodedLog("MetadataUpdate", {"token_id": CAR_ID})]
     assert deed.view("tokenURI", CAR_ID) == "https://example.org/2.json"
     deed.fn("approve", titles.bob, CAR_ID, sender=ann)
     assert deed.fn("burn", CAR_ID, sender=agent).logs == [moved(ann, ZERO)]
@@ -233,24 +252,131 @@ def test_a_contract_must_say_that_it_knows_how_to_hold_a_title(titles: Titles, c
     assert deed.view("ownerOf", CAR_ID) == knows
 
 
+def test_a_frozen_title_stays_with_its_holder_until_an_agent_lets_go(titles: Titles) -> None:
+    deed, ann, bob, agent = titles.deed, titles.ann, titles.bob, titles.agent
+    done = deed.fn("setFrozenTokens", ann, CAR_ID, YES, sender=agent)
+    frozen = {"account": ann, "token_id": CAR_ID, "is_frozen": True}
+    assert (done.answer, done.logs) == (True, [DecodedLog("Frozen", frozen)])
+    assert (deed.view("getFrozenTokens", ann, CAR_ID), deed.view("getFrozenTokens", bob, CAR_ID)) == (True, False)
+    assert titles.why_not(ann, bob) == 33
+    deed.fn("approve", bob, CAR_ID, sender=ann)
+    for sender in (ann, bob):
+        with refused("title: title is frozen"):
+            deed.fn("transferFrom", ann, bob, CAR_ID, sender=sender)
+    assert deed.view("canSend", ann) is True, "the wallet itself is free"
+    deed.fn("setFrozenTokens", ann, CAR_ID, NO, sender=agent)
+    deed.fn("transferFrom", ann, bob, CAR_ID, sender=ann)
+    with refused("title: account is the zero address"):
+        deed.fn("setFrozenTokens", ZERO, CAR_ID, YES, sender=agent)
+
+
+def test_a_title_can_be_frozen_before_it_arrives(titles: Titles) -> None:
+    deed, ann, bob, agent = titles.deed, titles.ann, titles.bob, titles.agent
+    deed.fn("setFrozenTokens", bob, CAR_ID, YES, sender=agent)
+    deed.fn("transferFrom", ann, bob, CAR_ID, sender=ann)
+    assert titles.why_not(bob, ann) == 33
+
+
+@pytest.mark.parametrize("act", ["forcedTransfer", "burn"])
+def test_what_is_taken_although_it_is_frozen_is_unfrozen_first(titles: Titles, act: str) -> None:
+    deed, ann, bob, agent = titles.deed, titles.ann, titles.bob, titles.agent
+    deed.fn("setFrozenTokens", ann, CAR_ID, YES, sender=agent)
+    done = deed.fn(act, *((ann, bob, CAR_ID) if act == "forcedTransfer" else (CAR_ID,)), sender=agent)
+    receiver = bob if act == "forcedTransfer" else ZERO
+    assert done.logs[:2] == [DecodedLog("Frozen", {"account": ann, "token_id": CAR_ID, "is_frozen": False}), moved(ann, receiver)]
+    assert deed.view("getFrozenTokens", ann, CAR_ID) is False
+
+
+def test_who_may_send_and_receive_at_all_is_said_without_a_revert(titles: Titles, chain: Chain) -> None:
+    deed, ann, bob, agent, stranger = titles.deed, titles.ann, titles.bob, titles.agent, titles.world.person("stranger")
+    deed.fn("set_address_frozen", bob, YES, sender=agent)
+    told = {who: (deed.view("canSend", who), deed.view("canReceive", who)) for who in (ann, bob, stranger, ZERO)}
+    assert told == {ann: (True, True), bob: (False, False), stranger: (True, False), ZERO: (False, False)}
+    assert deed.view("canTransfer", ZERO, ann, CAR_ID + 1) is False, "a mint is no transfer of anybody's"
+    reverts = chain.deploy_vyper(REGISTRY.format("raise"), sender=ann)
+    says_two = chain.deploy_vyper(REGISTRY.format("return 2"), sender=ann)
+    says_yes = chain.deploy_vyper(REGISTRY.format("return 1"), sender=ann)
+    for registry, answer in ((reverts, False), (says_two, False), (stranger, False), (says_yes, True)):
+        deed.fn("set_identity_registry", registry, sender=titles.world.owner)
+        assert deed.view("canReceive", ann) is answer
+
+
+REGISTRY = """
+# pragma version 0.4.3
+@external
+@view
+def isVerified(wallet: address) -> uint256:
+    {}
+"""
+
+
+def test_a_lienholder_hands_a_lien_on_in_its_rank(titles: Titles) -> None:
+    deed, bank, fund = titles.deed, titles.world.person("bank"), titles.world.person("fund")
+    for lien in (LIEN, SECOND_LIEN):
+        deed.fn("place_lien", CAR_ID, lien, bank, sender=titles.agent)
+    done = deed.fn("assign_lien", CAR_ID, LIEN, fund, sender=bank)
+    assert done.logs == [DecodedLog("LienAssigned", {"token_id": CAR_ID, "lien_id": LIEN, "lienholder": fund})]
+    assert (deed.view("liens", CAR_ID), deed.view("lienholder", CAR_ID, LIEN)) == ((LIEN, SECOND_LIEN), fund)
+    for sender in (bank, titles.agent, titles.ann):
+        with refused("title: caller is not the lienholder"):
+            deed.fn("assign_lien", CAR_ID, LIEN, bank, sender=sender)
+    with refused("title: lienholder is the zero address"):
+        deed.fn("assign_lien", CAR_ID, LIEN, ZERO, sender=fund)
+    deed.fn("release_lien", CAR_ID, LIEN, sender=fund)
+
+
+REPORT, SURVEY = b"inspection report".ljust(32, b"\0"), b"survey".ljust(32, b"\0")
+
+
+def test_a_title_has_its_papers(titles: Titles, chain: Chain) -> None:
+    deed, agent, owner = titles.deed, titles.agent, titles.world.owner
+    done = deed.fn("set_document", CAR_ID, REPORT, URI, b"\xd1" * 32, sender=agent)
+    paper = {"token_id": CAR_ID, "name": REPORT, "uri": URI, "document_hash": b"\xd1" * 32}
+    assert done.logs == [DecodedLog("DocumentUpdated", paper)]
+    deed.fn("set_document", CAR_ID, SURVEY, "", b"\xd2" * 32, sender=owner)
+    assert (deed.view("documents", CAR_ID), deed.view("documents", CAR_ID + 1)) == ((REPORT, SURVEY), ())
+    assert deed.view("document", CAR_ID, REPORT) == (URI, b"\xd1" * 32, chain.now)
+    deed.fn("set_document", CAR_ID, REPORT, URI, b"\xd3" * 32, sender=agent)
+    assert deed.view("documents", CAR_ID) == (REPORT, SURVEY)
+    done = deed.fn("remove_document", CAR_ID, REPORT, sender=agent)
+    assert done.logs == [DecodedLog("DocumentRemoved", paper | {"document_hash": b"\xd3" * 32})]
+    assert (deed.view("documents", CAR_ID), deed.view("document", CAR_ID, REPORT)) == ((SURVEY,), ("", b"\0" * 32, 0))
+    with refused("documents: no such document"):
+        deed.fn("remove_document", CAR_ID, REPORT, sender=agent)
+    with refused("documents: name is zero"):
+        deed.fn("set_document", CAR_ID, b"\0" * 32, "", b"", sender=agent)
+    for act, arguments in (("set_document", [CAR_ID, REPORT, "", b""]), ("remove_document", [CAR_ID, SURVEY])):
+        with refused("access: caller is neither owner nor agent"):
+            deed.fn(act, *arguments, sender=titles.ann)
+
+
+def test_a_title_has_at_most_32_papers(titles: Titles) -> None:
+    for number in range(32):
+        titles.deed.fn("set_document", CAR_ID, (number + 1).to_bytes(32, "big"), "", b"", sender=titles.agent)
+    with refused("documents: too many documents"):
+        titles.deed.fn("set_document", CAR_ID, REPORT, "", b"", sender=titles.agent)
+
+
 AGENT_ACTS: list[tuple[str, list[Any]]] = [
     ("mint", [ZERO, CAR, ""]),
     ("burn", [CAR_ID]),
     ("place_lien", [CAR_ID, LIEN, ZERO]),
     ("forcedTransfer", [ZERO, ZERO, CAR_ID]),
+    ("setFrozenTokens", [ZERO, CAR_ID, True]),
     ("set_address_frozen", [ZERO, True]),
     ("set_token_uri", [CAR_ID, ""]),
     ("pause", []),
     ("unpause", []),
 ]
 OWNER_ACTS: list[tuple[str, list[Any]]] = [
-    ("initialize", [ZERO, "a", "b"]),
+    ("set_name", ["a", "b"]),
     ("set_identity_registry", [ZERO]),
     ("addAgent", [ZERO]),
     ("removeAgent", [ZERO]),
     ("transferOwnership", [ZERO]),
 ]
-HOLDERS_ACTS = {"approve", "setApprovalForAll", "transferFrom", "safeTransferFrom", "release_lien"}
+OTHER_ACTS = {"initialize", "approve", "setApprovalForAll", "transferFrom", "safeTransferFrom", "release_lien", "assign_lien"}
+OWNER_OR_AGENT_ACTS = {"set_document", "remove_document"}
 
 
 @pytest.mark.parametrize(("act", "arguments"), AGENT_ACTS)
@@ -269,17 +395,37 @@ def test_every_act_is_walked_for_its_role() -> None:
     acts = {
         function.name for named in contract_artifacts.load("title_deed").functions.values() for function in named if not function.is_view
     }
-    assert acts == {act for act, _ in AGENT_ACTS + OWNER_ACTS} | HOLDERS_ACTS
+    assert acts == {act for act, _ in AGENT_ACTS + OWNER_ACTS} | OTHER_ACTS | OWNER_OR_AGENT_ACTS
 
 
-def test_titles_are_named_once_and_declare_their_interfaces(titles: Titles, chain: Chain) -> None:
-    owner = titles.world.owner
-    with refused("Initializable: contract is already initialized"):
-        titles.deed.fn("initialize", ZERO, "a", "b", sender=owner)
+def test_a_register_belongs_to_who_initializes_it_once_and_declares_its_interfaces(titles: Titles, chain: Chain) -> None:
+    owner, ann = titles.world.owner, titles.ann
+    for sender in (owner, ann):
+        with refused("Initializable: contract is already initialized"):
+            titles.deed.fn("initialize", sender=sender)
     fresh = chain.deploy("title_deed", sender=owner)
+    with refused("Ownable: caller is not the owner"):
+        fresh.fn("set_name", "a", "b", sender=owner)
+    fresh.fn("initialize", sender=ann)
+    assert (fresh.view("owner"), fresh.view("name"), fresh.view("identityRegistry")) == (ann, "", ZERO)
     for name, symbol in (("", "b"), ("a", "")):
         with refused("invalid argument - empty string"):
-            fresh.fn("initialize", ZERO, name, symbol, sender=owner)
-    for interface in (0x01FFC9A7, 0x80AC58CD, 0x5B5E139F, 0x7F5828D0):
+            fresh.fn("set_name", name, symbol, sender=ann)
+    assert fresh.fn("set_name", "a", "b", sender=ann).logs == [DecodedLog("Named", {"name": "a", "symbol": "b"})]
+    for interface in (0x01FFC9A7, 0x80AC58CD, 0x5B5E139F, 0x7F5828D0, 0x49064906, 0xBF1EF5FE):
         assert fresh.view("supportsInterface", interface.to_bytes(4, "big")) is True
     assert fresh.view("supportsInterface", b"\xff" * 4) is False
+
+
+def test_the_interface_of_erc_7943_for_unique_tokens_is_whole() -> None:
+    deed, combined = contract_artifacts.load("title_deed"), 0
+    for name in ("forcedTransfer", "setFrozenTokens", "canSend", "canReceive", "getFrozenTokens", "canTransfer"):
+        combined ^= int.from_bytes(deed.function(name).selector, "big")
+    assert combined == 0xBF1EF5FE
+    assert [
+        (each.signature, [is_indexed for *_, is_indexed in each.parameters])
+        for each in (deed.event("ForcedTransfer"), deed.event("Frozen"))
+    ] == [
+        ("ForcedTransfer(address,address,uint256)", [True] * 3),
+        ("Frozen(address,uint256,bool)", [True] * 3),
+    ]

@@ -68,6 +68,7 @@ class EvmInstruments:
         for name in PLATFORM_CONTRACTS:
             arguments = (blueprints, addresses["claim_verifier"]) if name == "security_factory" else ()
             addresses[name] = self._create(name, operator, f"platform.create:{name}", *arguments)
+        self._call("asset_registry", addresses["asset_registry"], operator, "platform.asset_registry.initialize", "initialize")
         self._call("asset_registry", addresses["asset_registry"], operator, "platform.asset_registry.agent", "addAgent", operator)
         self._call(
             "payment_token",
@@ -86,6 +87,7 @@ class EvmInstruments:
         purposes = [
             *(f"instruments.platform.blueprint:{name}" for name in BLUEPRINTS),
             *(f"instruments.platform.create:{name}" for name in PLATFORM_CONTRACTS),
+            "instruments.platform.asset_registry.initialize",
             "instruments.platform.asset_registry.agent",
             "instruments.platform.payment_token.initialize",
         ]
@@ -168,11 +170,12 @@ class EvmInstruments:
         """Submit the creation and wiring of the issuer's register of titles; return where it will stand."""
         deed = self._create("title_deed", operator, "title_deed.create")
         # No identity registry: title to a car or a painting may pass to somebody who holds no securities of this issuer.
-        wired = self._call("title_deed", deed, operator, "title_deed.initialize", "initialize", ZERO_ADDRESS, name, symbol)
+        owned = self._call("title_deed", deed, operator, "title_deed.initialize", "initialize")
+        named = self._call("title_deed", deed, operator, "title_deed.name", "set_name", name, symbol)
         agent = self._call("title_deed", deed, operator, "title_deed.agent", "addAgent", operator)
         created = self._transactions.find("instruments.title_deed.create")
         assert created is not None, "it was submitted above"
-        return deed, (created, wired, agent)
+        return deed, (created, owned, named, agent)
 
     def mint_title(
         self, asset_id: AssetId, *, deed: Address, owner: Address, liens: Sequence[bytes], operator: Address

@@ -40,6 +40,7 @@ REASONS: Final[Mapping[str, str]] = {
     "settlement.receiver_is_zero": "The recipient is the zero address, which nobody owns.",
     "settlement.sender_frozen": "The sender's wallet is frozen.",
     "settlement.supply_too_large": "The supply would not fit the token.",
+    "settlement.title_frozen": "The deed is frozen where it is.",
     "settlement.title_not_owned": "The sender does not hold the deed.",
 }
 """One sentence a code; which rule stands behind it, the values and the cure come with each decision."""

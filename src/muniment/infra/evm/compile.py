@@ -49,6 +49,7 @@ CONTRACTS = {
     "subscription": "offering/subscription.vy",
     "title_deed": "title/title_deed.vy",
     "transfer_rules": "compliance/transfer_rules.vy",
+    "title_vault": "title/title_vault.vy",
     "trusted_issuers_registry": "identity/trusted_issuers_registry.vy",
 }
 REASONS = "reasons.json"
