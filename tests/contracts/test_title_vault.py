@@ -482,6 +482,66 @@ def act_call(vault: str, token_id: int, token: str, again: str) -> bytes:
     return keccak(b"act(address,uint256,address,string)")[:4] + eth_abi.encode(kinds, [vault, token_id, token, again])
 
 
+REENTERING_TOKEN = """
+# pragma version 0.4.3
+interface Vault:
+    def redeem(token_id: uint256, receiver: address): nonpayable
+
+supply: public(uint256)
+thief: address
+re_enters: bool
+
+@external
+def arm(thief: address):
+    self.thief = thief
+    self.re_enters = True
+
+@external
+@view
+def totalSupply() -> uint256:
+    return self.supply
+
+@external
+@view
+def balanceOf(owner: address) -> uint256:
+    return self.supply
+
+@external
+@view
+def check_transfer(sender: address, receiver: address, amount: uint256) -> (uint256, uint256):
+    return 0, 0
+
+@external
+def mint(receiver: address, amount: uint256):
+    self.supply = amount
+    if self.re_enters:
+        extcall Vault(msg.sender).redeem({token_id}, self.thief)
+        self.supply = amount
+
+@external
+def burn(wallet: address, amount: uint256):
+    self.supply = 0
+"""
+
+
+@pytest.mark.parametrize("armed", [True, False])
+def test_a_token_cannot_take_the_deed_out_while_it_is_coming_in(garage: Garage, armed: bool) -> None:  # noqa: FBT001 - pytest's
+    chain, ann, agent = garage.world.chain, garage.ann, garage.world.agent
+    hostile = chain.deploy_vyper(REENTERING_TOKEN.format(token_id=BOAT_ID), sender=ann)
+    vault = open_vault(garage, garage.deed.address, garage.assets.address)
+    garage.world.registry.fn("register_investor", vault.address, ZERO, 276, chain.now + 10**9, sender=agent)
+    garage.assets.fn("link_token", BOAT, hostile, sender=ann)
+    garage.deed.fn("approve", vault.address, BOAT_ID, sender=ann)
+    if armed:
+        chain.send(hostile, keccak(b"arm(address)")[:4] + bytes(12) + bytes.fromhex(garage.bob[2:]), sender=ann)
+        with refused("no reason given"):
+            vault.fn("fractionalise", BOAT_ID, hostile, SHARES, sender=ann)
+        assert garage.deed.view("ownerOf", BOAT_ID) == ann
+    else:
+        vault.fn("fractionalise", BOAT_ID, hostile, SHARES, sender=ann)
+        assert garage.deed.view("ownerOf", BOAT_ID) == vault.address
+
+
 def test_a_contract_that_does_not_know_how_to_hold_a_deed_keeps_its_shares(garage: Garage) -> None:
     chain, token = garage.world.chain, garage.token
     garage.fractionalise()

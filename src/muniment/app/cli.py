@@ -27,7 +27,7 @@ LOGGED_COMMANDS = {"api", "worker"}
 # An APP with one unnamed command is that command itself (`muniment demo`); one with several is a group (`muniment contracts build`).
 COMMANDS = {
     "approvals": ("muniment.app.approvals_command", "See what waits for a second person, and decide it."),
-    "contracts": ("muniment.app.contracts_command", "Write the compiled contracts."),
+    "contracts": ("muniment.app.contracts_command", "Write, deploy and verify the compiled contracts."),
     "demo": ("muniment.app.demo", "Tokenise, onboard, issue, transfer and pay a dividend on a real chain."),
     "dividend": ("muniment.app.dividend_command", "Declare a dividend and watch it being paid."),
     "investors": ("muniment.app.investors_command", "Onboard investors from a file, verify them, erase one."),

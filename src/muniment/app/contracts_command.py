@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`muniment contracts`: the compiled contracts, written where somebody wants them. Compiling itself is `infra.evm.compile`."""
+"""`muniment contracts`: the compiled contracts, written where somebody wants them, or put on a chain. Compiling is `infra.evm.compile`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from muniment.app.cli import JsonOption
+from muniment.app.deploy_command import deploy, verify
 from muniment.infra.evm import contract_artifacts
 from muniment.infra.evm.compile import build as compile_contracts
 from muniment.units.errors import MunimentError
@@ -28,7 +29,7 @@ class CannotWrite(MunimentError):
 
 @APP.callback()
 def contracts() -> None:
-    """Write the compiled contracts."""
+    """Write the compiled contracts, deploy them, compare what stands on a chain with them."""
 
 
 @APP.command()
@@ -53,3 +54,7 @@ def build(
         raise CannotWrite(folder=out, problem=error.strerror or type(error).__name__) from None
     written = sorted(path.stem for path in out.glob("*.json") if path.stem in contract_artifacts.names())
     typer.echo(json.dumps({"out": str(out), "contracts": written}) if as_json else f"{len(written)} contracts in {out}")
+
+
+APP.command()(deploy)
+APP.command()(verify)

@@ -101,6 +101,21 @@ class TransactionFields:
     max_fee: int
     max_priority_fee: int
 
+    def as_dictionary(self) -> dict[str, Any]:
+        """Return the fields under the names of JSON-RPC, for a library to sign."""
+        body: dict[str, Any] = {
+            "type": 2,
+            "chainId": self.chain_id,
+            "nonce": self.nonce,
+            "value": self.value,
+            "data": self.data,
+            "gas": self.gas_limit,
+            "maxFeePerGas": self.max_fee,
+            "maxPriorityFeePerGas": self.max_priority_fee,
+        }
+        # A transaction without `to` creates a contract.
+        return body if self.to is None else body | {"to": self.to}
+
 
 @dataclass(frozen=True, slots=True)
 class SignedTransaction:
@@ -156,7 +171,7 @@ class KeyStore:
 
     def sign_transaction(self, address: Address, fields: TransactionFields) -> SignedTransaction:
         """Return the transaction signed by the key of `address`."""
-        signed = Account.sign_transaction(_as_dictionary(fields), self._key(address))
+        signed = Account.sign_transaction(fields.as_dictionary(), self._key(address))
         return SignedTransaction(raw=bytes(signed.raw_transaction), hash=TransactionHash("0x" + bytes(signed.hash).hex()))
 
     def sign_hash(self, address: Address, digest: bytes) -> bytes:
@@ -209,18 +224,3 @@ def is_loopback(host: str) -> bool:
 
 def _context(address: Address) -> str:
     return f"infra.signing_key:{address}"
-
-
-def _as_dictionary(fields: TransactionFields) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "type": 2,
-        "chainId": fields.chain_id,
-        "nonce": fields.nonce,
-        "value": fields.value,
-        "data": fields.data,
-        "gas": fields.gas_limit,
-        "maxFeePerGas": fields.max_fee,
-        "maxPriorityFeePerGas": fields.max_priority_fee,
-    }
-    # A transaction without `to` creates a contract.
-    return body if fields.to is None else body | {"to": fields.to}

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from eth_hash.auto import keccak
 
 from muniment.infra.evm import contract_artifacts
+from muniment.infra.evm.addresses import created_address
 from muniment.infra.evm.client import Evm
-from muniment.infra.evm.decoding import checksum
 from muniment.infra.evm.sender import ChainTransaction, Transactions
 from muniment.instruments.model.securities import SecurityTerms
 from muniment.units.ids import Address, AssetId, TenantId
@@ -216,14 +216,6 @@ class EvmInstruments:
 def audit_subject(tenant_id: TenantId) -> bytes:
     """Return under what an issuer's audit heads are anchored: a hash, so that the chain names no organisation."""
     return keccak(b"muniment.audit:" + tenant_id.bytes)
-
-
-def created_address(sender: Address, nonce: int) -> Address:
-    """Return where a contract that `sender` creates with `nonce` will stand: keccak256 of the RLP of both (Yellow Paper, 7)."""
-    number = b"" if nonce == 0 else nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
-    encoded = number if len(number) == 1 and number[0] < 0x80 else bytes([0x80 + len(number)]) + number
-    body = b"\x94" + bytes.fromhex(sender[2:]) + encoded
-    return checksum(keccak(bytes([0xC0 + len(body)]) + body)[12:])
 
 
 def _bytes32(asset_id: AssetId) -> bytes:

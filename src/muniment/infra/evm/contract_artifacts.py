@@ -123,6 +123,11 @@ class ContractArtifact:
     events: Mapping[bytes, ContractEvent]
     constructor_inputs: tuple[str, ...]
 
+    @property
+    def has_constructor(self) -> bool:
+        """Whether a deployment does more than store the code."""
+        return any(entry["type"] == "constructor" for entry in self.abi)
+
     def function(self, name: str, *, arguments: int | None = None) -> ContractFunction:
         """Return the function of this name, or of this whole signature where a name stands for several.
 
