@@ -53,7 +53,9 @@ struct Standing:
     shares_now: uint256
     is_held: bool
 
+# Whose deeds the vault keeps.
 title_register: public(address)
+# Where deeds and tokens are linked.
 asset_registry: public(address)
 # Zero: any token that the asset registry links may stand for a deed.
 security_factory: public(address)

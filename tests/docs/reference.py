@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the reference pages of commands and settings from the source: `python -m tests.docs.reference`. Tests compare, nothing runs."""
+"""Writes the reference pages of commands, settings and contracts from the source: `python -m tests.docs.reference`.
+
+Tests compare what it would write with what is written; no command and no contract runs.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import typer
 
 from muniment.app import cli
 from muniment.infra.configuration import SECRETS, SETTINGS, Configuration, secret_variable
+from tests.docs import contract_pages
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 HEAD = "<!-- Made by `python -m tests.docs.reference`; change the source and run it again. -->"
@@ -93,8 +97,11 @@ def configuration_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"cli.md": cli_page, "configuration.md": configuration_page}
+PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "configuration.md": configuration_page, **contract_pages.pages()}
 
 if __name__ == "__main__":
+    (FOLDER / "contracts").mkdir(exist_ok=True)
+    for stale in (FOLDER / "contracts").glob("*.md"):
+        stale.unlink()
     for name, page in PAGES.items():
         (FOLDER / name).write_text(page(), encoding="utf-8")
