@@ -29,6 +29,8 @@ from tests.app.command_line import Ended
 AGENT, OWNER = DEVELOPMENT_ACCOUNTS[1], DEVELOPMENT_ACCOUNTS[2]
 DEVELOPMENT_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 COIN = 10**18
+TAIL = "5af43d82803e903d91602b57fd5bf3"
+"""How an ERC-1167 clone ends."""
 
 
 @dataclass
@@ -299,6 +301,34 @@ def test_a_transaction_that_is_not_mined_is_an_outage_and_is_sent_again_with_a_h
     manual_chain_rpc.call("evm_mine")
     told = slow.deploy("title_vault").told
     assert [step["was_done_before"] for step in told["transactions"]] == [True, False]
+
+
+def test_a_clone_is_followed_and_a_foreign_contract_is_a_finding(deployer: Deployer) -> None:
+    vault = deployer.deploy("title_vault").told["contracts"]["title_vault"]
+    for behind, verified in ((vault, True), (AGENT, False)):
+        clone = created(deployer, "363d3d373d3d3d363d73" + behind[2:].lower() + TAIL)
+        ended = deployer.run("verify", clone, "--json")
+        told = ended.told
+        assert (ended.code, told["verified"], told["clone_of"], told["runtime_bytes"]) == (0 if verified else 1, verified, behind, 45)
+    assert "is a clone of" in deployer.run("verify", created(deployer, "363d3d373d3d3d363d73" + vault[2:].lower() + TAIL)).out
+    ended = deployer.run("verify", created(deployer, "00"), "--json")
+    assert (ended.code, ended.told["verified"], ended.told["runtime_bytes"]) == (1, False, 1)
+    ended = deployer.run("verify", vault, "--contract", "title_deed", "--json")
+    assert (ended.code, ended.told["verified"], ended.told["contract"], ended.told["nearest"]) == (1, False, "title_deed", "title_deed")
+    told = deployer.run("verify", vault, "--contract", "title_vault", "--json").told
+    code = contract_artifacts.load("title_vault").deployed_bytecode
+    assert (told["runtime_bytes"], told["code_keccak256"], told["immutables"]) == (len(code), "0x" + keccak(code).hex(), "0x")
+
+
+def created(deployer: Deployer, runtime: str) -> str:
+    """Put some code on the chain: PUSH1 length, DUP1, PUSH1 10, RETURNDATASIZE, CODECOPY, RETURNDATASIZE, RETURN, then the code."""
+    init_code = f"60{len(runtime) // 2:02x}80600a3d393df300{runtime}"
+    sent = deployer.rpc.call("eth_sendTransaction", [{"from": AGENT, "data": "0x" + init_code, "gas": hex(200_000)}])
+    receipt = None
+    while receipt is None:
+        receipt = deployer.evm.receipt(sent)
+    assert receipt.succeeded and receipt.contract_address is not None
+    return receipt.contract_address
 
 
 def test_people_read_what_it_costs_and_where_it_stands(deployer: Deployer) -> None:

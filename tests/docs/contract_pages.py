@@ -129,7 +129,7 @@ def contract_page(name: str) -> str:
     if acts:
         lines += ["## Who may do what", "", "Where a text stands in place of a role, everybody else is refused with it.", ""]
         lines += ["| act | who |", "| --- | --- |"]
-        lines += [f"| [`{each.name}`](#{_anchor(each)}) | {file.callers_of(each.name)} |" for each in _one_of_each_name(acts)]
+        lines += [f"| [`{each.name}`](#{_anchor(artifact, each)}) | {file.callers_of(each.name)} |" for each in _one_of_each_name(acts)]
         lines += ["", "## Acts", ""]
         for act in acts:
             lines += _function(artifact, file, act)
@@ -144,7 +144,7 @@ def contract_page(name: str) -> str:
 def _function(artifact: ContractArtifact, file: Source, function: ContractFunction) -> Iterator[str]:
     notes, inputs, outputs = file.notes_of(function.name), _entries(artifact, function, "inputs"), _entries(artifact, function, "outputs")
     shown, answered = (", ".join(f"{_type(entry)} {entry['name']}".strip() for entry in side) for side in (inputs, outputs))
-    yield f"### {function.name}({','.join(function.inputs)})"
+    yield f"### {_heading(artifact, function)}"
     yield ""
     answers = f" → `{answered}`" if outputs else ""
     yield f"`0x{function.selector.hex()}` `{function.name}({shown})`{answers}"
@@ -239,9 +239,15 @@ def _one_of_each_name(functions: list[ContractFunction]) -> list[ContractFunctio
     return list({function.name: function for function in reversed(functions)}.values())[::-1]
 
 
-def _anchor(function: ContractFunction) -> str:
-    """Return where the function's heading is: as pages make an anchor of a heading."""
-    return re.sub(r"[^\w\- ]", "", f"{function.name}({','.join(function.inputs)})".lower()).replace(" ", "-")
+def _heading(artifact: ContractArtifact, function: ContractFunction) -> str:
+    """Return the function's name, with the number of arguments where it is not the only one of that name."""
+    alone = len(artifact.functions[function.name]) == 1
+    return function.name if alone else f"{function.name} with {len(function.inputs)} arguments"
+
+
+def _anchor(artifact: ContractArtifact, function: ContractFunction) -> str:
+    """Return where the function's heading is, as pages make an anchor of a heading."""
+    return _heading(artifact, function).lower().replace(" ", "-")
 
 
 def _first_sentence(notice: str) -> str:

@@ -85,7 +85,7 @@ def deploy(
     sender: Annotated[str, typer.Option("--from", help="With --dry-run and without a key: the address that will send.")] = "",
     arguments: Annotated[str, typer.Option("--arguments", help="JSON list of what one contract is told when it is made.")] = "[]",
     agents: Annotated[list[str] | None, typer.Option("--agent", help="Address that is made an agent of what is deployed.")] = None,
-    owner: Annotated[str, typer.Option("--owner", help="Address to which everything is handed over at the end.")] = "",
+    owner: Annotated[str, typer.Option("--owner", help="Address to which everything is handed over at the end, and fees go.")] = "",
     salt: Annotated[str, typer.Option("--salt", help="32 bytes from which the factory derives the suite's addresses.")] = "",
     record: Annotated[
         Path | None, typer.Option("--record", help="File with what was sent; deployment-CHAIN-NAME.json where it is left out.")

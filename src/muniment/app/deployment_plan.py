@@ -150,6 +150,10 @@ def plan_suite(
     blueprinted = list(_blueprint_names(factory))
     addresses: dict[str, Address] = {}
     blueprints: dict[str, Address] = {}
+
+    def resolved(artifact: ContractArtifact, function: str) -> tuple[Any, ...]:
+        return _resolved(artifact, function, addresses, blueprints, receiver=offices.owner or sender)
+
     for name in blueprinted:
         _known(name, artifacts)
         blueprints[name] = draft.create_blueprint(artifacts[name])
@@ -161,12 +165,12 @@ def plan_suite(
         addresses[FACTORY] = draft.create(factory)
     for name in standing:
         if artifacts[name].has_constructor:
-            addresses[name] = draft.construct(artifacts[name], _resolved(artifacts[name], "constructor", addresses, blueprints))
+            addresses[name] = draft.construct(artifacts[name], resolved(artifacts[name], "constructor"))
     if factory.has_constructor:
-        addresses[FACTORY] = draft.construct(factory, _resolved(factory, "constructor", addresses, blueprints))
+        addresses[FACTORY] = draft.construct(factory, resolved(factory, "constructor"))
     for name, address in addresses.items():
         if "initialize" in artifacts[name].functions:
-            draft.call(artifacts[name], address, "initialize", *_resolved(artifacts[name], "initialize", addresses, blueprints))
+            draft.call(artifacts[name], address, "initialize", *resolved(artifacts[name], "initialize"))
     for contract, function, told in WIRES:
         if {contract, *told} <= set(addresses):
             draft.call(artifacts[contract], addresses[contract], function, *(addresses[name] for name in told))
@@ -241,9 +245,9 @@ def _is_blueprint(entry: Mapping[str, Any]) -> bool:
 
 
 def _resolved(
-    artifact: ContractArtifact, function: str, addresses: Mapping[str, Address], blueprints: Mapping[str, Address]
+    artifact: ContractArtifact, function: str, addresses: Mapping[str, Address], blueprints: Mapping[str, Address], *, receiver: Address
 ) -> tuple[Any, ...]:
-    """Return the arguments that are contracts of the suite, by the names of the parameters."""
+    """Return the arguments by the names of the parameters: contracts of the suite, and who gets what it earns."""
 
     def value(entry: Mapping[str, Any]) -> Any:
         name = _snake_case(entry["name"])
@@ -253,6 +257,8 @@ def _resolved(
             return tuple(value(part) for part in entry["components"])
         if entry["type"] == "address" and name in addresses:
             return addresses[name]
+        if entry["type"] == "address" and name.endswith("_receiver"):
+            return receiver
         raise SuiteUnknown(where=f"{artifact.name}.{function}", name=entry["name"])
 
     return tuple(value(entry) for entry in _inputs(artifact, function))
