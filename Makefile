@@ -31,7 +31,7 @@ uv_settings = index="$${PIP_INDEX_URL:-$$($(PYTHON) -m pip config get global.ind
 help: ## Show the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do printf '  make %-10s %s\n' "$$target" "$$what"; done
 
-.PHONY: demo run test test-long mutants check bench install lock clean
+.PHONY: demo run test test-long mutants check bench bench-gas install lock clean
 demo: install ## Tokenise, onboard, issue, transfer and pay a dividend on a real chain.
 	@$(MUNIMENT) demo
 
@@ -56,6 +56,9 @@ check: install ## Format, lint, types, imports and tidy tests, in less than a mi
 
 bench: install ## Run every bench and print its figures as JSON.
 	@for bench in bench/*.py; do [ -e "$$bench" ] || { echo "no bench yet"; break; }; $(VENV)/bin/python "$$bench" --json; done
+
+bench-gas: install ## Show our gas beside the ERC-3643 reference's and a plain ERC-20's.
+	@$(VENV)/bin/python bench/gas.py
 
 install: $(STAMPS)/project $(STAMPS)/assets ## Bring .venv, contracts and web up to date.
 

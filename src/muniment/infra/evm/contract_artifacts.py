@@ -214,7 +214,7 @@ def read(name: str, artifact: Mapping[str, Any]) -> ContractArtifact:
     functions: dict[str, tuple[ContractFunction, ...]] = {}
     events: dict[bytes, ContractEvent] = {}
     constructor_inputs: tuple[str, ...] = ()
-    for entry in artifact["abi"]:
+    for entry in abi:
         if entry["type"] == "function":
             function = _function(entry)
             functions[function.name] = (*functions.get(function.name, ()), function)
@@ -225,9 +225,9 @@ def read(name: str, artifact: Mapping[str, Any]) -> ContractArtifact:
             constructor_inputs = tuple(_kind(each) for each in entry["inputs"])
     return ContractArtifact(
         name=name,
-        abi=tuple(artifact["abi"]),
-        bytecode=bytes.fromhex(artifact["bytecode"][2:]),
-        deployed_bytecode=bytes.fromhex(artifact["deployed_bytecode"][2:]),
+        abi=tuple(abi),
+        bytecode=bytes.fromhex(bytecode.removeprefix("0x")),
+        deployed_bytecode=bytes.fromhex(deployed_bytecode.removeprefix("0x")),
         functions=MappingProxyType(functions),
         events=MappingProxyType(events),
         constructor_inputs=constructor_inputs,

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the acts of our own tokens cost: one issuer's suite by the factory, every rule on and seen to refuse.
+
+Shared by bench/gas.py and the snapshot's test. Each section builds what it needs; none uses what another has made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import eth_abi
+from eth_account.messages import encode_defunct
+from eth_hash.auto import keccak
+
+from bench.scenarios.chains import ZERO, Chain, Contract, account, accounts, deploy, is_refused, signer
+from muniment.infra.evm.contract_artifacts import load, reasons
+
+BLUEPRINTS = ("identity_registry", "trusted_issuers_registry", "claim_topics_registry", "compliance", "security_token")
+GERMANY, FRANCE, NORTH_KOREA = 276, 250, 408
+ALLOW_LISTED = 1
+MAXIMUM, SUPPLY_CAP, HOLDER_CAP = 100_000, 10**9, 1_000
+YEAR = 365 * 24 * 60 * 60
+BATCH = 50
+KYC = 1
+OWNER, AGENT = account("muniment owner"), account("muniment agent")
+REFUSED = "Transfer not possible"
+CONDITIONS = (
+    "one suite by the factory; on for every transfer: KYC with expiry, list of allowed countries, maximum per investor, holder cap, "
+    "supply cap; not paused, no wallet frozen; each rule is seen to refuse before anything is measured"
+)
+
+
+@dataclass
+class Security:
+    """One open security with all rules on, and its suite."""
+
+    chain: Chain
+    factory: Contract
+    registry: Contract
+    compliance: Contract
+    token: Contract
+    gas: int
+
+    def register(self, wallet: str, *, country: int = GERMANY, identity: str = ZERO, until: int | None = None) -> str:
+        """Register a wallet, verified for a year if not said otherwise."""
+        self.registry.fn("register_investor", wallet, identity, country, self.chain.now + YEAR if until is None else until, sender=AGENT)
+        return wallet
+
+    def holder(self, wallet: str, amount: int = 10_000, *, identity: str = ZERO) -> str:
+        """Register a wallet and issue to it."""
+        self.register(wallet, identity=identity)
+        self.token.fn("mint", wallet, amount, sender=AGENT)
+        return wallet
+
+
+def encode_rules(*, maximum: int = MAXIMUM, holder_cap: int = HOLDER_CAP) -> bytes:
+    """Return the rules of a security as compliance takes them."""
+    terms = (maximum, SUPPLY_CAP, holder_cap, ALLOW_LISTED, [GERMANY, FRANCE])
+    return eth_abi.encode(["(uint256,uint256,uint256,uint8,uint16[])"], [terms])
+
+
+def build_factory(chain: Chain) -> Contract:
+    """Deploy what all issuers share."""
+    blueprints: list[tuple[str, bytes]] = []
+    for name in BLUEPRINTS:
+        receipt = chain.send(None, load(name).encode_blueprint_deployment(), sender=OWNER)
+        assert receipt.created is not None, "it was a creation"
+        blueprints.append((receipt.created, load(name).init_code_hash))
+    return deploy(chain, load("security_factory"), tuple(blueprints), sender=OWNER)
+
+
+def build_security(chain: Chain, factory: Contract, salt: bytes, *, holder_cap: int = HOLDER_CAP) -> tuple[Security, int]:
+    """Have the factory deploy a suite and a security with all rules; return it with the gas of the suite alone."""
+    done = factory.fn("deploy_suite", salt, [AGENT], sender=OWNER, answers=True)
+    registry, _, _, compliance = done.answer
+    opens = True
+    terms = ("Muniment", "MUN", 0, ZERO)
+    asked = (compliance, salt, terms, encode_rules(holder_cap=holder_cap), [AGENT], opens)
+    made = factory.fn("deploy_security", *asked, sender=OWNER, answers=True)
+    security = Security(
+        chain,
+        factory,
+        Contract(chain, load("identity_registry"), registry),
+        Contract(chain, load("compliance"), compliance),
+        Contract(chain, load("security_token"), made.answer),
+        made.gas,
+    )
+    return security, done.gas
+
+
+def check_refusals(chain: Chain, factory: Contract) -> None:
+    """See that what is said to be on is on, on a suite of its own: figures of checks that do not check would be worth nothing."""
+    security, _ = build_security(chain, factory, b"refusals".ljust(32, b"\0"), holder_cap=2)
+    token = security.token
+    ann, bob, cat, barred, expired = (account(f"refused {name}") for name in ("ann", "bob", "cat", "barred", "expired"))
+    security.holder(ann, MAXIMUM)
+    security.holder(bob, MAXIMUM)
+    security.register(cat)
+    security.register(barred, country=NORTH_KOREA)
+    security.register(expired, until=chain.now + 60)
+    chain.pass_time(120)
+
+    def codes(sender: str, receiver: str) -> int:
+        assert is_refused(token, "transfer", receiver, 1, sender=sender) == REFUSED, "the act agrees with the pre-check"
+        return int(token.view("check_transfer", sender, receiver, 1)[0])
+
+    published = {row.code: row.chain_code for row in reasons() if row.contract == "security_token"}
+    assert codes(ann, account("refused stranger")) == published["compliance.receiver_not_verified"], "who is not registered"
+    assert codes(ann, expired) == published["compliance.receiver_not_verified"], "whose verification has expired"
+    assert codes(ann, barred) == published["compliance.country_not_allowed"], "whose country is not on the list"
+    assert codes(ann, bob) == published["compliance.maximum_balance"], "who would hold more than the maximum"
+    assert codes(ann, cat) == published["compliance.holder_cap"], "who would be one holder too many"
+
+
+def salted(name: str) -> bytes:
+    """Return a salt of the factory's."""
+    return name.encode().ljust(32, b"\0")
+
+
+def measure_token(chain: Chain, factory: Contract) -> dict[str, int]:
+    """Return what holders and agents do with one token."""
+    security, suite_gas = build_security(chain, factory, salted("token"))
+    token, registry = security.token, security.registry
+    figures = {"deploy_suite": security.gas, "deploy_issuer_suite": suite_gas, "runtime_bytes": len(token.artifact.deployed_bytecode)}
+
+    def person(name: str) -> str:
+        return account(f"muniment {name}")
+
+    ann, bob, cat, dee, eve, spender = (person(name) for name in ("ann", "bob", "cat", "dee", "eve", "spender"))
+    for wallet in (ann, bob, cat, dee, eve):
+        security.holder(wallet)
+    security.register(person("new"))
+    security.register(person("newer"))
+
+    figures["transfer"] = token.gas("transfer", bob, 10, sender=ann)
+    figures["mint_new_holder"] = token.gas("mint", person("new"), 10, sender=AGENT)
+    figures["transfer_new_holder"] = token.gas("transfer", person("newer"), 10, sender=ann)
+    token.fn("approve", spender, 100, sender=ann)
+    figures["transfer_from"] = token.gas("transferFrom", ann, bob, 10, sender=spender)
+    token.fn("freezePartialTokens", cat, 9_995, sender=AGENT)
+    figures["forced_transfer"] = token.gas("forcedTransfer", cat, bob, 10, sender=AGENT)
+
+    # Two people with two wallets each, both holding.
+    for owner in (dee, eve):
+        security.holder(account(f"second of {owner}"), identity=owner)
+    figures["transfer_multi_wallet"] = token.gas("transfer", dee, 10, sender=ann)
+    figures["transfer_multi_wallet_from"] = token.gas("transfer", ann, 10, sender=dee)
+    figures["transfer_multi_wallet_both"] = token.gas("transfer", eve, 10, sender=dee)
+
+    until = chain.now + YEAR
+    figures["register_investor"] = registry.gas("register_investor", person("once"), ZERO, GERMANY, until, sender=AGENT)
+    many = accounts("muniment many", BATCH)
+    asked = (many, [ZERO] * BATCH, [GERMANY] * BATCH, [until] * BATCH)
+    figures["register_investor_batch_each"] = registry.gas("register_investor_batch", *asked, sender=AGENT) // BATCH
+    figures["batch_mint_per_investor"] = token.gas("batchMint", many, [10] * BATCH, sender=AGENT) // BATCH
+    figures["batch_transfer_per_recipient"] = token.gas("batchTransfer", many, [1] * BATCH, sender=ann) // BATCH
+    figures["recovery"] = token.gas("recoveryAddress", bob, person("bob's new"), bob, sender=AGENT)
+    return figures
+
+
+def measure_claims(chain: Chain, factory: Contract) -> dict[str, int]:
+    """Return what an investor costs whose signed claim is verified when the wallet is registered."""
+    security, _ = build_security(chain, factory, salted("claims"))
+    registry = security.registry
+    issuers = Contract(chain, load("trusted_issuers_registry"), registry.view("issuersRegistry"))
+    topics = Contract(chain, load("claim_topics_registry"), registry.view("topicsRegistry"))
+    issuer = signer("muniment claims")
+    topics.fn("addClaimTopic", KYC, sender=OWNER)
+    issuers.fn("addTrustedIssuer", issuer.address, [KYC], sender=OWNER)
+    until = chain.now + YEAR
+
+    def claim(wallet: str) -> tuple[int, str, bytes, bytes]:
+        data = until.to_bytes(32, "big")
+        told = keccak(eth_abi.encode(["address", "uint256", "bytes"], [wallet, KYC, data]))
+        return KYC, issuer.address, data, bytes(issuer.sign_message(encode_defunct(told)).signature)
+
+    one = account("muniment claimed")
+    registered = registry.gas("register_investor", one, ZERO, GERMANY, until, sender=AGENT)
+    claimed = registry.gas("register_claim", one, *claim(one), sender=AGENT)
+    many = accounts("muniment claimed", BATCH)
+    asked = (many, [ZERO] * BATCH, [GERMANY] * BATCH, [until] * BATCH)
+    registered_many = registry.gas("register_investor_batch", *asked, sender=AGENT)
+    claimed_many = registry.gas("register_claim_batch", [(wallet, *claim(wallet)) for wallet in many], sender=AGENT)
+    assert all(registry.view("isVerified", wallet) for wallet in (one, *many)), "the claims count"
+    return {
+        "new_investor_total": registered + claimed,
+        "register_claim_batch_each": (registered_many + claimed_many) // BATCH,
+    }
+
+
+def measure(chain: Chain) -> dict[str, int]:
+    """Return every figure of ours."""
+    factory = build_factory(chain)
+    check_refusals(chain, factory)
+    figures = measure_token(chain, factory)
+    figures |= measure_claims(chain, factory)
+    return figures
