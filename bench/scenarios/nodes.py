@@ -28,8 +28,8 @@ WEALTH = hex(10**24)
 class AnvilChain:
     """The pinned node, a block a transaction; figures come from its receipts."""
 
-    def __init__(self, anvil: Anvil) -> None:
-        self._rpc = JsonRpc(anvil.url)
+    def __init__(self, rpc: JsonRpc) -> None:
+        self._rpc = rpc
         self._rpc.call("anvil_autoImpersonateAccount", [True])
         self._known: set[str] = set()
         self.name = f"anvil {VERSION}, prague"
@@ -80,6 +80,17 @@ class AnvilChain:
             raise Refused(revert_reason(carried), carried) from error
         return bytes.fromhex(answer[2:])
 
+    @contextmanager
+    def undone(self) -> Generator[None]:
+        """Undo all that happens inside."""
+        snapshot: str = self._rpc.call("evm_snapshot")
+        known = set(self._known)
+        try:
+            yield
+        finally:
+            self._known = known
+            assert self._rpc.call("evm_revert", [snapshot]), "the node kept the snapshot"
+
     def _receipt(self, transaction_hash: str) -> dict[str, Any]:
         deadline = time.monotonic() + MINING_SECONDS_MAX
         while True:
@@ -105,7 +116,11 @@ def anvil_chain(home: Path) -> Generator[AnvilChain]:
     home = home.resolve()
     binary = install(home, progress=lambda _message: None)
     with Anvil(binary, folder=home / "chain" / "bench", automine=True) as anvil:
-        yield AnvilChain(anvil)
+        rpc = JsonRpc(anvil.url)
+        try:
+            yield AnvilChain(rpc)
+        finally:
+            rpc.close()
 
 
 class InProcessChain:
