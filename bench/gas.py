@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 # A script's own folder is on the path, its parent is not; the scenarios are the tests' too.
 sys.path.insert(0, str(ROOT))
 
-from bench.scenarios import muniment, openzeppelin, trex  # noqa: E402 - needs the line above
+from bench.scenarios import identity_contracts, muniment, openzeppelin, ours, trex  # noqa: E402 - needs the line above
 from bench.scenarios.nodes import anvil_chain  # noqa: E402 - needs the line above
 
 HOME = ROOT / "build" / "bench"
@@ -37,23 +37,25 @@ PEERS = {
 def measure_ours() -> dict[str, int]:
     """Return our figures alone."""
     with anvil_chain(HOME) as chain:
-        return muniment.measure(chain)
+        return ours.measure(chain)
 
 
 def measure_all() -> dict[str, Any]:
     """Return ours and the peers', measured one after the other on one node."""
     with anvil_chain(HOME) as chain:
         platform = trex.build_platform(chain)
+        figures = ours.measure(chain)
+        figures |= identity_contracts.measure(platform, muniment.build_factory(chain))
         return {
             "bench": "gas",
             "evm": chain.name,
             "conditions": {
-                "muniment": muniment.CONDITIONS,
+                "muniment": f"{ours.CONDITIONS}; {identity_contracts.CONDITIONS}",
                 "trex_1_topic": trex.conditions(with_modules=False),
                 "trex_1_topic_country_maxbalance": trex.conditions(with_modules=True),
                 "openzeppelin_erc20": openzeppelin.conditions(),
             },
-            "muniment": muniment.measure(chain),
+            "muniment": figures,
             "trex_1_topic": trex.measure(platform, "claims", with_modules=False),
             "trex_1_topic_country_maxbalance": trex.measure(platform, "rules", with_modules=True),
             "openzeppelin_erc20": openzeppelin.measure(chain),

@@ -15,7 +15,7 @@ from eth_hash.auto import keccak
 from bench.scenarios.chains import ZERO, Chain, Contract, account, accounts, deploy, is_refused, signer
 from muniment.infra.evm.contract_artifacts import load, reasons
 
-BLUEPRINTS = ("identity_registry", "trusted_issuers_registry", "claim_topics_registry", "compliance", "security_token")
+BLUEPRINTS = ("joint_compliance", "trusted_issuers_registry", "claim_topics_registry", "security_token")
 GERMANY, FRANCE, NORTH_KOREA = 276, 250, 408
 ALLOW_LISTED = 1
 MAXIMUM, SUPPLY_CAP, HOLDER_CAP = 100_000, 10**9, 1_000
@@ -25,17 +25,18 @@ KYC = 1
 OWNER, AGENT = account("muniment owner"), account("muniment agent")
 REFUSED = "Transfer not possible"
 CONDITIONS = (
-    "one suite by the factory; on for every transfer: KYC with expiry, list of allowed countries, maximum per investor, holder cap, "
-    "supply cap; not paused, no wallet frozen; each rule is seen to refuse before anything is measured"
+    "one suite by the factory, registry and rules at one address; on for every transfer: KYC with expiry, list of allowed countries, "
+    "maximum per investor, holder cap, supply cap; not paused, no wallet frozen; each rule is seen to refuse before anything is measured; "
+    "an investor's identity is the first wallet where the name does not say identity contract; erc3643_calls: each contract on its own, "
+    "by the standard's calls, the registry going by its records; with live: looking at claims and in a shared storage at each transfer"
 )
 
 
 @dataclass
 class Security:
-    """One open security with all rules on, and its suite."""
+    """One open security with all rules on, and its suite; `registry` and `compliance` may be one contract."""
 
     chain: Chain
-    factory: Contract
     registry: Contract
     compliance: Contract
     token: Contract
@@ -66,26 +67,52 @@ def build_factory(chain: Chain) -> Contract:
         receipt = chain.send(None, load(name).encode_blueprint_deployment(), sender=OWNER)
         assert receipt.created is not None, "it was a creation"
         blueprints.append((receipt.created, load(name).init_code_hash))
-    return deploy(chain, load("security_factory"), tuple(blueprints), sender=OWNER)
+    verifier = deploy(chain, load("claim_verifier"), sender=OWNER)
+    return deploy(chain, load("security_factory"), tuple(blueprints), verifier.address, sender=OWNER)
 
 
-def build_security(chain: Chain, factory: Contract, salt: bytes, *, holder_cap: int = HOLDER_CAP) -> tuple[Security, int]:
+def build_security(
+    chain: Chain, factory: Contract, salt: bytes, *, holder_cap: int = HOLDER_CAP, is_clone: bool = False
+) -> tuple[Security, int]:
     """Have the factory deploy a suite and a security with all rules; return it with the gas of the suite alone."""
-    done = factory.fn("deploy_suite", salt, [AGENT], sender=OWNER, answers=True)
-    registry, _, _, compliance = done.answer
+    suite = factory.fn("deploy_suite", salt, [AGENT], sender=OWNER, answers=True)
+    joint = Contract(chain, load("joint_compliance"), suite.answer[0])
     opens = True
     terms = ("Muniment", "MUN", 0, ZERO)
-    asked = (compliance, salt, terms, encode_rules(holder_cap=holder_cap), [AGENT], opens)
-    made = factory.fn("deploy_security", *asked, sender=OWNER, answers=True)
-    security = Security(
-        chain,
-        factory,
-        Contract(chain, load("identity_registry"), registry),
-        Contract(chain, load("compliance"), compliance),
-        Contract(chain, load("security_token"), made.answer),
-        made.gas,
+    asked = (joint.address, salt, terms, encode_rules(holder_cap=holder_cap), [AGENT], opens)
+    made = factory.fn("deploy_security_clone" if is_clone else "deploy_security", *asked, sender=OWNER, answers=True)
+    token = Contract(chain, load("security_token"), made.answer)
+    return Security(chain, joint, joint, token, made.gas), suite.gas
+
+
+def build_by_standard_calls(chain: Chain, *, is_live: bool) -> Security:
+    """Deploy registry, compliance and token each on its own, wired by ERC-3643's calls alone; the same rules.
+
+    Live, the registry looks at claims at each question and shares its storage, as the reference does; else it goes by its own records.
+    """
+    storage, issuers, topics, compliance, registry, token = (
+        deploy(chain, load(name), sender=OWNER)
+        for name in (
+            "identity_registry_storage",
+            "trusted_issuers_registry",
+            "claim_topics_registry",
+            "compliance",
+            "identity_registry",
+            "security_token",
+        )
     )
-    return security, done.gas
+    for contract in (storage, issuers, topics, compliance):
+        contract.fn("initialize", sender=OWNER)
+    kept_by = storage if is_live else registry
+    registry.fn("initialize", issuers.address, topics.address, kept_by.address, sender=OWNER)
+    registry.fn("set_live", is_live, sender=OWNER)
+    token.fn("initialize", registry.address, compliance.address, "Muniment", "MUN", 0, ZERO, sender=OWNER)
+    storage.fn("bindIdentityRegistry", registry.address, sender=OWNER)
+    for contract in (registry, token):
+        contract.fn("addAgent", AGENT, sender=OWNER)
+    compliance.fn("apply_rules", token.address, encode_rules(), sender=OWNER)
+    token.fn("unpause", sender=AGENT)
+    return Security(chain, registry, compliance, token, 0)
 
 
 def check_refusals(chain: Chain, factory: Contract) -> None:
@@ -154,16 +181,46 @@ def measure_token(chain: Chain, factory: Contract) -> dict[str, int]:
     figures["register_investor_batch_each"] = registry.gas("register_investor_batch", *asked, sender=AGENT) // BATCH
     figures["batch_mint_per_investor"] = token.gas("batchMint", many, [10] * BATCH, sender=AGENT) // BATCH
     figures["batch_transfer_per_recipient"] = token.gas("batchTransfer", many, [1] * BATCH, sender=ann) // BATCH
+    token.fn("lock", eve, 100, until, sender=AGENT)
+    figures["transfer_live_lockup"] = token.gas("transfer", bob, 10, sender=eve)
     figures["recovery"] = token.gas("recoveryAddress", bob, person("bob's new"), bob, sender=AGENT)
     return figures
 
 
+def measure_clone(chain: Chain, factory: Contract) -> dict[str, int]:
+    """Return what a token costs that borrows its code, and what it costs more for it at each transfer."""
+    is_clone = True
+    security, _ = build_security(chain, factory, salted("clone"), is_clone=is_clone)
+    ann, bob = (security.holder(account(f"cloned {name}")) for name in ("ann", "bob"))
+    return {"deploy_suite_clone": security.gas, "transfer_clone": security.token.gas("transfer", bob, 10, sender=ann)}
+
+
+def measure_standard_calls(chain: Chain) -> dict[str, int]:
+    """Return what a transfer costs where token, registry and compliance know each other by ERC-3643 alone, with all rules on."""
+    figures: dict[str, int] = {}
+    for name, is_live in (("transfer_erc3643_calls", False), ("transfer_erc3643_calls_live", True)):
+        security = build_by_standard_calls(chain, is_live=is_live)
+        token = security.token
+        ann, bob, new, barred = (account(f"{name} {each}") for each in ("ann", "bob", "new", "barred"))
+        security.holder(ann, MAXIMUM)
+        security.holder(bob)
+        security.register(new)
+        security.register(barred, country=NORTH_KOREA)
+        assert is_refused(token, "transfer", barred, 1, sender=ann) == REFUSED, "the country list is on"
+        assert is_refused(token, "transfer", ann, 1, sender=bob) == REFUSED, "the maximum is on"
+        assert is_refused(token, "transfer", account(f"{name} stranger"), 1, sender=ann) == REFUSED, "registration is on"
+        figures[name] = token.gas("transfer", bob, 10, sender=ann)
+        figures[f"{name}_new_holder"] = token.gas("transfer", new, 10, sender=ann)
+    return figures
+
+
 def measure_claims(chain: Chain, factory: Contract) -> dict[str, int]:
-    """Return what an investor costs whose signed claim is verified when the wallet is registered."""
+    """Return what an investor costs whose signed claim is verified in the call that registers the wallet."""
     security, _ = build_security(chain, factory, salted("claims"))
     registry = security.registry
     issuers = Contract(chain, load("trusted_issuers_registry"), registry.view("issuersRegistry"))
     topics = Contract(chain, load("claim_topics_registry"), registry.view("topicsRegistry"))
+    verifier = Contract(chain, load("claim_verifier"), registry.view("claim_verifier"))
     issuer = signer("muniment claims")
     topics.fn("addClaimTopic", KYC, sender=OWNER)
     issuers.fn("addTrustedIssuer", issuer.address, [KYC], sender=OWNER)
@@ -174,24 +231,9 @@ def measure_claims(chain: Chain, factory: Contract) -> dict[str, int]:
         told = keccak(eth_abi.encode(["address", "uint256", "bytes"], [wallet, KYC, data]))
         return KYC, issuer.address, data, bytes(issuer.sign_message(encode_defunct(told)).signature)
 
-    one = account("muniment claimed")
-    registered = registry.gas("register_investor", one, ZERO, GERMANY, until, sender=AGENT)
-    claimed = registry.gas("register_claim", one, *claim(one), sender=AGENT)
-    many = accounts("muniment claimed", BATCH)
-    asked = (many, [ZERO] * BATCH, [GERMANY] * BATCH, [until] * BATCH)
-    registered_many = registry.gas("register_investor_batch", *asked, sender=AGENT)
-    claimed_many = registry.gas("register_claim_batch", [(wallet, *claim(wallet)) for wallet in many], sender=AGENT)
+    one, many = account("muniment claimed"), accounts("muniment claimed", BATCH)
+    single = verifier.gas("register_investor", registry.address, one, ZERO, GERMANY, *claim(one), sender=AGENT)
+    asked = (many, [ZERO] * BATCH, [GERMANY] * BATCH, [claim(wallet) for wallet in many])
+    batch = verifier.gas("register_investor_batch", registry.address, *asked, sender=AGENT)
     assert all(registry.view("isVerified", wallet) for wallet in (one, *many)), "the claims count"
-    return {
-        "new_investor_total": registered + claimed,
-        "register_claim_batch_each": (registered_many + claimed_many) // BATCH,
-    }
-
-
-def measure(chain: Chain) -> dict[str, int]:
-    """Return every figure of ours."""
-    factory = build_factory(chain)
-    check_refusals(chain, factory)
-    figures = measure_token(chain, factory)
-    figures |= measure_claims(chain, factory)
-    return figures
+    return {"new_investor_total": single, "register_claim_batch_each": batch // BATCH}

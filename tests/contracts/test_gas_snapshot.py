@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.scenarios import muniment
+from bench.scenarios import ours
 from bench.scenarios.nodes import InProcessChain
 
 SNAPSHOT = Path(__file__).parents[2] / "bench" / "gas_snapshot.json"
@@ -17,7 +17,7 @@ REFRESH = "write the new figures with: python bench/gas.py --snapshot"
 
 @pytest.fixture(scope="module")
 def measured(compiled: None) -> dict[str, int]:
-    return muniment.measure(InProcessChain())
+    return ours.measure(InProcessChain())
 
 
 @pytest.fixture(scope="module")
