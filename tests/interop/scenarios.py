@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import eth_abi
+
 from tests.interop.suites import Stage, build, key_of
 
 Scenario = Callable[[Stage], None]
@@ -12,6 +14,7 @@ Scenario = Callable[[Stage], None]
 GERMANY, FRANCE, NORTH_KOREA = 276, 250, 408
 KYC, ACCREDITED = 1, 2
 NO, YES = False, True
+YES_WORD = (1).to_bytes(32, "big")
 
 
 def enrol(s: Stage, *names: str, country: int = GERMANY) -> None:
@@ -522,6 +525,55 @@ def a_claim_by_somebody_untrusted_is_shown(s: Stage) -> None:
     s.ask("registry", "isVerified", "@ann")
 
 
+def one_of_the_issuers_has_no_code(s: Stage) -> None:
+    enrol(s, "ann", "bob")
+    s.call("topics", "addClaimTopic", KYC)
+    s.call("issuers", "addTrustedIssuer", "@account", [KYC])
+    s.ask("registry", "isVerified", "@ann")
+    s.call("issuers", "addTrustedIssuer", s.claim_issuer("issuer"), [KYC])
+    s.claim("ann", "issuer", KYC)
+    s.ask("registry", "isVerified", "@ann")
+    s.ask("registry", "isVerified", "@bob")
+
+
+def one_of_the_issuers_breaks(s: Stage) -> None:
+    enrol(s, "ann", "bob")
+    s.call("topics", "addClaimTopic", KYC)
+    for name in ("ann", "bob"):
+        # Says yes to the identity, which asks when the claim is put in, and reverts for everybody else.
+        asked = bytes.fromhex(s.contracts[f"identity of {name}"].address[2:])
+        runtime = b"\x73" + asked + bytes.fromhex("33146020575f5ffd") + bytes.fromhex("000000") + bytes.fromhex("5b60015f5260205ff3")
+        issuer = s.deploy_code(f"breaking for {name}", runtime)
+        s.call("issuers", "addTrustedIssuer", issuer, [KYC])
+        s.claim(name, f"breaking for {name}", KYC)
+        s.ask("registry", "isVerified", f"@{name}")
+    s.call("issuers", "addTrustedIssuer", s.claim_issuer("issuer"), [KYC])
+    s.claim("ann", "issuer", KYC)
+    s.ask("registry", "isVerified", "@ann")
+    s.ask("registry", "isVerified", "@bob")
+    s.call("token", "mint", "@ann", 5, by="agent")
+    s.call("token", "mint", "@bob", 5, by="agent")
+
+
+def an_identity_is_an_account(s: Stage) -> None:
+    s.call("registry", "registerIdentity", "@ann", "@account", GERMANY, by="agent")
+    s.ask("registry", "isVerified", "@ann")
+    s.call("topics", "addClaimTopic", KYC)
+    s.call("issuers", "addTrustedIssuer", s.claim_issuer("issuer"), [KYC])
+    s.ask("registry", "isVerified", "@ann")
+    s.call("token", "mint", "@ann", 1, by="agent")
+
+
+def an_identity_names_another_issuer(s: Stage) -> None:
+    s.call("topics", "addClaimTopic", KYC)
+    s.call("issuers", "addTrustedIssuer", s.claim_issuer("issuer"), [KYC])
+    accomplice = s.address(s.deploy_answering("accomplice", YES_WORD))
+    claim = eth_abi.encode(["uint256", "uint256", "address", "bytes", "bytes", "string"], [KYC, 1, accomplice, b"", b"", ""])
+    s.call("registry", "registerIdentity", "@ann", s.deploy_answering("forged identity", claim), GERMANY, by="agent")
+    s.ask("registry", "isVerified", "@ann")
+    s.call("token", "mint", "@ann", 1, by="agent")
+
+
 # IIdentityRegistryStorage
 
 
@@ -731,6 +783,29 @@ def a_module_keeps_count(s: Stage) -> None:
     balances(s, "ann")
 
 
+def a_module_does_not_suit(s: Stage) -> None:
+    issue(s, ann=60)
+    s.deploy_module("MaxBalanceModule")
+    s.call("compliance", "addModule", "#MaxBalanceModule")
+    s.ask("compliance", "isModuleBound", "#MaxBalanceModule")
+    s.call("compliance", "addModule", "@account")
+
+
+def a_module_counts_per_identity(s: Stage) -> None:
+    module = s.deploy_module("MaxBalanceModule")
+    s.call("compliance", "addModule", "#MaxBalanceModule")
+    s.call("compliance", "callModuleFunction", module.artifact.encode_call("setMaxBalance", 100), "#MaxBalanceModule")
+    issue(s, ann=60, bob=60)
+    s.call("registry", "registerIdentity", "@ann's second", "#identity of ann", GERMANY, by="agent")
+    s.call("token", "transfer", "@ann's second", 41, by="bob")
+    s.call("token", "transfer", "@ann's second", 40, by="bob")
+    s.call("token", "mint", "@ann", 1, by="agent")
+    s.call("token", "transfer", "@bob", 1, by="ann's second")
+    s.call("token", "mint", "@ann", 1, by="agent")
+    s.call("token", "forcedTransfer", "@bob", "@ann", 21, by="agent")
+    balances(s, "ann", "ann's second", "bob")
+
+
 def at_most_twenty_five_modules_rule(s: Stage) -> None:
     code = s.deploy_module("CountryRestrictModule")
     for number in range(26):
@@ -779,6 +854,10 @@ SCENARIOS: tuple[Scenario, ...] = (
     claims_are_asked,
     one_of_several_issuers_is_enough,
     a_claim_by_somebody_untrusted_is_shown,
+    one_of_the_issuers_has_no_code,
+    one_of_the_issuers_breaks,
+    an_identity_is_an_account,
+    an_identity_names_another_issuer,
     storage_is_written,
     registries_are_bound,
     issuers_are_trusted,
@@ -790,5 +869,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     only_a_bound_token_tells_compliance,
     modules_rule,
     a_module_keeps_count,
+    a_module_does_not_suit,
+    a_module_counts_per_identity,
     at_most_twenty_five_modules_rule,
 )

@@ -45,6 +45,8 @@ SELF = "a forced transfer to its own holder takes nothing, so it unfreezes nothi
 UNLIMITED = "an allowance of the largest number is not used up, as in later ERC-20 libraries"
 MERGE = "a wallet that the investor has already can take the lost one's tokens"
 OWN_IDENTITY = "the lost wallet has to belong to the identity that is named; the reference lets any identity take it"
+NO_CODE = "an identity without code has no claims, which is an answer; the reference reverts"
+FORGED = "a claim counts only if the trusted issuer that it is filed under vouches for it (ERC-3643 issue 101)"
 UNWIRED = "a token without a registry would be stuck"
 
 # Why -> scenario -> step -> what ours does.
@@ -126,6 +128,18 @@ DIFFERENCES: dict[str, dict[str, dict[str, Told]]] = {
             "token.recoveryAddress(@ann, @new, #identity of bob) by agent": Told("Recovery not possible"),
             "token.balanceOf(@ann)": Told(answer=100),
             "token.balanceOf(@new)": Told(answer=0),
+        }
+    },
+    NO_CODE: {
+        "an_identity_is_an_account": {
+            "registry.isVerified(@ann), time 2": Told(answer=False),
+            "token.mint(@ann, 1) by agent": Told("Identity is not verified."),
+        }
+    },
+    FORGED: {
+        "an_identity_names_another_issuer": {
+            "registry.isVerified(@ann)": Told(answer=False),
+            "token.mint(@ann, 1) by agent": Told("Identity is not verified."),
         }
     },
     UNWIRED: {
