@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -113,9 +114,8 @@ class AnvilChain:
 @contextmanager
 def anvil_chain(home: Path) -> Generator[AnvilChain]:
     """Yield a fresh chain on the pinned anvil, installed below `home` the first time."""
-    home = home.resolve()
-    binary = install(home, progress=lambda _message: None)
-    with Anvil(binary, folder=home / "chain" / "bench", automine=True) as anvil:
+    binary = install(home.resolve(), progress=lambda _message: None)
+    with tempfile.TemporaryDirectory(prefix="muniment-bench-") as folder, Anvil(binary, folder=Path(folder), automine=True) as anvil:
         rpc = JsonRpc(anvil.url)
         try:
             yield AnvilChain(rpc)
@@ -173,7 +173,8 @@ class InProcessChain:
         return bytes(computation.output)
 
     def _settle(self) -> None:
-        """Forget what is warm and dirty, so that the next transaction pays as one of its own (EIP-2200, EIP-2929)."""
+        """Forget what is warm, dirty or transient, so that the next transaction is one of its own (EIP-1153, EIP-2200, EIP-2929)."""
+        self._env.evm.vm.state.clear_transient_storage()
         self._env.evm.vm.state.lock_changes()
         self._env.evm.reset_access_counters()
 

@@ -67,7 +67,7 @@ DIFFERENCES: dict[str, dict[str, dict[str, Told]]] = {
         "tokens_are_transferred_by_allowance": {
             "token.transferFrom(@ann, @bob, 31) by spender": NO_ALLOWANCE,
             "token.transferFrom(@ann, @bob, 1) by agent": NO_ALLOWANCE,
-            "token.decreaseAllowance(@spender, 99) by ann": Told("ERC20: decreased allowance below zero"),
+            "token.decreaseAllowance(@spender, 99) by ann": NO_ALLOWANCE,
         },
         "an_amount_beyond_all_is_frozen": {
             f"token.freezePartialTokens(@ann, {2**256 - 1}) by agent": Told("Amount exceeds available balance"),
@@ -207,7 +207,11 @@ def test_ours_does_what_the_reference_does(pure: Pure, scenario: Scenario) -> No
 def test_a_mixed_suite_does_nothing_that_neither_pure_suite_does(stage_of: StageOf, pure: Pure, scenario: Scenario, makers: Makers) -> None:
     theirs, ours = pure(scenario)
     mixed = outcomes(stage_of, makers, scenario)
-    odd = [(reference, mine, both) for reference, mine, both in zip(theirs, ours, mixed, strict=True) if both not in {reference, mine}]
+    odd = [
+        (reference, mine, both)
+        for reference, mine, both in zip(theirs, ours, mixed, strict=True)
+        if both not in (reference, mine) and (scenario.__name__, both.step) not in MIXED_DIFFERENCES
+    ]
     assert odd == [], "(the reference, ours, mixed)"
 
 
