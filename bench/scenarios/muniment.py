@@ -195,6 +195,37 @@ def measure_clone(chain: Chain, factory: Contract) -> dict[str, int]:
     return {"deploy_suite_clone": security.gas, "transfer_clone": security.token.gas("transfer", bob, 10, sender=ann)}
 
 
+def measure_country_caps(chain: Chain, factory: Contract) -> dict[str, int]:
+    """Return what moves cost where investors are counted per country too, each country with a cap."""
+    security, _ = build_security(chain, factory, salted("country caps"))
+    token, further = security.token, deploy(chain, load("transfer_rules"), sender=OWNER)
+    is_on = is_capped = True
+    further.fn("initialize", sender=OWNER)
+    further.fn("set_compliance", token.address, security.compliance.address, sender=OWNER)
+    security.compliance.fn("set_transfer_rules", token.address, further.address, sender=AGENT)
+    further.fn("count_by_country", token.address, is_on, sender=OWNER)
+    further.fn("set_country_cap", token.address, GERMANY, is_capped, HOLDER_CAP, sender=OWNER)
+    further.fn("set_country_cap", token.address, FRANCE, is_capped, 0, sender=OWNER)
+
+    ann, bob, new, newer, french = (account(f"capped {name}") for name in ("ann", "bob", "new", "newer", "french"))
+    for wallet in (ann, bob):
+        security.holder(wallet)
+    for wallet in (new, newer):
+        security.register(wallet)
+    security.register(french, country=FRANCE)
+    assert is_refused(token, "transfer", french, 1, sender=ann) == REFUSED, "the country's cap is on"
+    many = accounts("capped many", BATCH)
+    until = chain.now + YEAR
+    registered = (many, [ZERO] * BATCH, [GERMANY] * BATCH, [until] * BATCH)
+    security.registry.fn("register_investor_batch", *registered, sender=AGENT)
+    return {
+        "transfer_country_caps": token.gas("transfer", bob, 10, sender=ann),
+        "transfer_new_holder_country_caps": token.gas("transfer", new, 10, sender=ann),
+        "mint_new_holder_country_caps": token.gas("mint", newer, 10, sender=AGENT),
+        "batch_mint_per_investor_country_caps": token.gas("batchMint", many, [10] * BATCH, sender=AGENT) // BATCH,
+    }
+
+
 def measure_standard_calls(chain: Chain) -> dict[str, int]:
     """Return what a transfer costs where token, registry and compliance know each other by ERC-3643 alone, with all rules on."""
     figures: dict[str, int] = {}

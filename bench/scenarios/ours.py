@@ -15,6 +15,7 @@ def measure(chain: Chain) -> dict[str, int]:
     muniment.check_refusals(chain, factory)
     figures = muniment.measure_token(chain, factory)
     figures |= muniment.measure_clone(chain, factory)
+    figures |= muniment.measure_country_caps(chain, factory)
     figures |= muniment.measure_standard_calls(chain)
     figures |= muniment.measure_claims(chain, factory)
     figures |= settlement.measure(chain, factory)

@@ -36,6 +36,9 @@ NOBODY_IS_NO_AGENT = Told(answer=False)
 MOVED = Told(answer=True, events=("Transfer",))
 ISSUED = Told(events=("Transfer",))
 
+MODULE_ADDED = Told(events=("ModuleAdded", "ComplianceBound"))
+MODULE_REMOVED = Told(events=("ModuleRemoved", "ComplianceUnbound"))
+
 ZERO_AMOUNTS = "ERC-20 calls transfers of nothing normal; so are an issue and a burning of nothing"
 PANICS = "the reference stops with an arithmetic or index panic; ours says what is wrong"
 APPROVAL = "ERC-20 asks for Approval when somebody approves; the reference logs it at each use too"
@@ -47,6 +50,7 @@ MERGE = "a wallet that the investor has already can take the lost one's tokens"
 OWN_IDENTITY = "the lost wallet has to belong to the identity that is named; the reference lets any identity take it"
 NO_CODE = "an identity without code has no claims, which is an answer; the reference reverts"
 FORGED = "a claim counts only if the trusted issuer that it is filed under vouches for it (ERC-3643 issue 101)"
+OWN_WORD_FIRST = "what changes is written and logged before a module is called, which may call back"
 UNWIRED = "a token without a registry would be stuck"
 
 # Why -> scenario -> step -> what ours does.
@@ -141,6 +145,18 @@ DIFFERENCES: dict[str, dict[str, dict[str, Told]]] = {
             "registry.isVerified(@ann)": Told(answer=False),
             "token.mint(@ann, 1) by agent": Told("Identity is not verified."),
         }
+    },
+    OWN_WORD_FIRST: {
+        "modules_rule": {
+            "compliance.addModule(#CountryRestrictModule) by owner": MODULE_ADDED,
+            "compliance.removeModule(#CountryRestrictModule) by owner": MODULE_REMOVED,
+        },
+        "a_module_keeps_count": {"compliance.addModule(#SupplyLimitModule) by owner": MODULE_ADDED},
+        "a_module_counts_per_identity": {"compliance.addModule(#MaxBalanceModule) by owner": MODULE_ADDED},
+        "at_most_twenty_five_modules_rule": {
+            **{f"compliance.addModule(#module {number}) by owner": MODULE_ADDED for number in range(25)},
+            "compliance.removeModule(#module 0) by owner": MODULE_REMOVED,
+        },
     },
     UNWIRED: {
         "token_loses_its_registry": {
