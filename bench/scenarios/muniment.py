@@ -28,7 +28,9 @@ CONDITIONS = (
     "one suite by the factory, registry and rules at one address; on for every transfer: KYC with expiry, list of allowed countries, "
     "maximum per investor, holder cap, supply cap; not paused, no wallet frozen; each rule is seen to refuse before anything is measured; "
     "an investor's identity is the first wallet where the name does not say identity contract; erc3643_calls: each contract on its own, "
-    "by the standard's calls, the registry going by its records; with live: looking at claims and in a shared storage at each transfer"
+    "by the standard's calls, the registry going by its records; with live: looking at claims and in a shared storage at each transfer; "
+    "country_caps: investors counted per country too; "
+    "deploy_suite: one more security with its rules, beside what its issuer has once (deploy_issuer_suite)"
 )
 
 

@@ -201,4 +201,7 @@ def conditions(*, with_modules: bool) -> str:
     """Return what was on."""
     version, identity = version_of("@tokenysolutions/t-rex"), version_of("@onchain-id/solidity")
     modules = "CountryRestrict (2 countries) and MaxBalance" if with_modules else "no module"
-    return f"T-REX {version} by its factory (proxies), ONCHAINID {identity}, 1 claim topic, 1 trusted issuer, {modules}"
+    return (
+        f"T-REX {version} by its factory (proxies), ONCHAINID {identity}, 1 claim topic, 1 trusted issuer, {modules}; "
+        "deploy_suite: token, registries and compliance, as its factory makes them for each token"
+    )
