@@ -27,4 +27,4 @@ def _compiled(name: str, source: str) -> ContractArtifact:
     boa.interpret.set_search_paths([str(SOURCES)])
     compiled = boa.loads_partial(source, name=name, filename=str(SOURCES / f"{name}.vy")).compiler_data
     code = f"0x{compiled.bytecode.hex()}"
-    return contract_artifacts.read(name, {"abi": build_abi_output(compiled), "bytecode": code, "deployed_bytecode": code})
+    return contract_artifacts.read(name, abi=build_abi_output(compiled), bytecode=code, deployed_bytecode=code)

@@ -206,11 +206,12 @@ def load(name: str) -> ContractArtifact:
         text = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ContractsMissing(contract=name) from None
-    return read(name, json.loads(text))
+    artifact = json.loads(text)
+    return read(name, abi=artifact["abi"], bytecode=artifact["bytecode"], deployed_bytecode=artifact["deployed_bytecode"])
 
 
-def read(name: str, artifact: Mapping[str, Any]) -> ContractArtifact:
-    """Return a compiled contract from its `abi`, `bytecode` and `deployed_bytecode`, as the compiler and others' packages have them."""
+def read(name: str, *, abi: Sequence[Mapping[str, Any]], bytecode: str, deployed_bytecode: str) -> ContractArtifact:
+    """Return a contract that came as JSON: its ABI, and its code in hex with 0x."""
     functions: dict[str, tuple[ContractFunction, ...]] = {}
     events: dict[bytes, ContractEvent] = {}
     constructor_inputs: tuple[str, ...] = ()
