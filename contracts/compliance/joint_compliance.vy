@@ -257,7 +257,7 @@ def deleteIdentity(_userAddress: address):
 def recover_wallet(lost: address, replacement: address, investor: address) -> bool:
     """
     @notice Puts `replacement` in the place of the investor's lost wallet, with its eligibility. An agent, or a token bound here.
-    @dev A lost wallet that holds other tokens stays in its investor's ring, unregistered, until these are recovered too.
+    @dev A lost wallet that may hold other tokens stays in its investor's ring, unregistered, until these are recovered too.
     @return False, with nothing changed, when the wallets do not both belong to the investor.
     """
     is_bound: bool = token_rules._rules[msg.sender] & token_rules.BOUND != 0
@@ -278,7 +278,8 @@ def recover_wallet(lost: address, replacement: address, investor: address) -> bo
         if not staticcall IOnchainIdentity(investor).keyHasPurpose(keccak256(abi_encode(replacement)), 1):
             return False
 
-    stays: bool = self._holds_others(lost)
+    # Of tokens that are not bound here nothing is known.
+    stays: bool = not is_bound or self._holds_others(lost)
     if not stays:
         self._take_out(lost, lost_record)
     if is_new:

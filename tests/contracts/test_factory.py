@@ -150,3 +150,54 @@ def test_what_the_factory_makes_is_exactly_the_compiled_contract(world: World, n
     suite = world.factory.fn("deploy_suite", SALT, [], sender=world.owner).answer
     made = dict(zip(EVERY_CONTRACT, suite, strict=True)) | {"security_token": world.token.address}
     assert world.chain.code(made[name]) == contract_artifacts.load(name).deployed_bytecode
+
+
+# Clones
+
+
+def deploy_clone(world: World, *, sender: str, salt: bytes = SALT, rules: bytes = b"", opens: bool = False) -> Done:
+    return world.factory.fn("deploy_security_clone", world.compliance.address, salt, TERMS, rules, [world.agent], opens, sender=sender)
+
+
+def test_a_security_may_be_a_clone_and_lives_as_any_other(world: World) -> None:
+    foretold = world.factory.view("security_clone_address", world.compliance.address, SALT)
+    done = deploy_clone(world, sender=world.agent, rules=encode_rules(maximum_balance=70), opens=True)
+    announced = {"compliance": world.compliance.address, "token": foretold, "owner": world.owner, "is_clone": True, "salt": SALT}
+    assert (done.answer, DecodedLog("SecurityDeployed", announced) in done.logs) == (foretold, True)
+    code = world.chain.code(foretold)
+    template = world.factory.view("security_template")
+    # ERC-1167.
+    assert code.hex() == f"363d3d373d3d3d363d73{template[2:].lower()}5af43d82803e903d91602b57fd5bf3"
+    clone = world.chain.at("security_token", foretold)
+    assert [clone.view(view) for view in ("owner", "identityRegistry", "compliance", "paused", "is_combined")] == [
+        *(world.owner, world.registry.address, world.compliance.address, False, True),
+    ]
+    ann, bob = world.register("ann"), world.register("bob")
+    clone.fn("mint", ann, 70, sender=world.agent)
+    with refused("Compliance not followed"):
+        clone.fn("mint", ann, 1, sender=world.agent)
+    clone.fn("transfer", bob, 30, sender=ann)
+    assert [clone.view("balanceOf", each) for each in (ann, bob)] == [40, 30]
+    assert world.token.view("totalSupply") == 0
+    with refused("Initializable: contract is already initialized"):
+        clone.fn("initialize", ann, ann, "Mine", "MINE", 0, ZERO, sender=ann)
+
+
+def test_clones_are_for_owner_and_agents_each_salt_once(world: World) -> None:
+    with refused("factory: caller is neither owner nor agent"):
+        deploy_clone(world, sender=world.person("stranger"))
+    deploy_clone(world, sender=world.owner)
+    with refused("factory: salt is already used"):
+        deploy_clone(world, sender=world.owner)
+    # The same salt serves once more for a contract of its own.
+    deploy_security(world, sender=world.owner)
+
+
+def test_what_becomes_of_the_template_touches_no_clone(world: World) -> None:
+    clone = world.chain.at("security_token", deploy_clone(world, sender=world.owner, opens=True).answer)
+    template = world.chain.at("security_token", world.factory.view("security_template"))
+    thief = world.person("thief")
+    other = world.chain.deploy("compliance", sender=thief)
+    other.fn("initialize", sender=thief)
+    template.fn("initialize", world.registry.address, other.address, "Mine", "MINE", 0, ZERO, sender=thief)
+    assert (template.view("owner"), clone.view("owner"), clone.view("symbol")) == (thief, world.owner, "ACMP")
