@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever is moved and whoever changes country or category: the counts per group stay exact, and the answer beforehand is true."""
+"""Whatever is moved, and whoever changes country, category or identity: counts stay exact, and the answer beforehand is true."""
 
 from __future__ import annotations
 
@@ -190,6 +190,21 @@ class Holders(RuleBasedStateMachine):
         if self.counted_in.get(investor) == self.country_of[one]:
             self.counted_in[investor] = country
         self.country_of[one] = country
+
+    @rule(wallet=wallets, identity=wallets)
+    def change_identity(self, wallet: int, identity: int) -> None:
+        one, whose = self.wallets[wallet], self.wallets[identity]
+        left, country = self.investor_of[one], self.country_of[one]
+        if left == whose:
+            return
+        self.further.tell(one, country, 0)
+        self.world.registry.fn("updateIdentity", one, whose, sender=self.world.agent)
+        self.further.tell(one, 0, country)
+        self.investor_of[one] = whose
+        if self.total(left) == 0:
+            self.counted_in.pop(left, None)
+        if self.total(whose) > 0:
+            self.counted_in.setdefault(whose, country)
 
     @rule(wallet=wallets, category=categories)
     def change_category(self, wallet: int, category: int) -> None:
