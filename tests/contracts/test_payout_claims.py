@@ -417,6 +417,7 @@ def test_a_token_that_keeps_a_fee_is_weighed_on_its_way_in(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
+        (hostile_money.REVERTS_SILENTLY, REFUSED),
         (hostile_money.ANSWERS_NO, REFUSED),
         (hostile_money.ANSWERS_NO_BUT_PAYS, REFUSED),
         (hostile_money.ANSWERS_TWO, REFUSED),

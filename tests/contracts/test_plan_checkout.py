@@ -272,6 +272,7 @@ def test_a_token_that_answers_nothing_is_taken_for_a_yes(till: Till, kind: Hosti
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
+        (hostile_money.REVERTS_SILENTLY, REFUSED),
         (hostile_money.ANSWERS_NO, REFUSED),
         (hostile_money.ANSWERS_NO_BUT_PAYS, REFUSED),
         (hostile_money.ANSWERS_TWO, REFUSED),
