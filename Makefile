@@ -31,7 +31,7 @@ uv_settings = index="$${PIP_INDEX_URL:-$$($(PYTHON) -m pip config get global.ind
 help: ## Show the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do printf '  make %-10s %s\n' "$$target" "$$what"; done
 
-.PHONY: demo run test test-long mutants check bench bench-gas install lock clean
+.PHONY: demo run test test-long mutants invariants proofs check bench bench-gas install lock clean
 demo: install ## Tokenise, onboard, issue, transfer and pay a dividend on a real chain.
 	@$(MUNIMENT) demo
 
@@ -43,6 +43,12 @@ test: install ## Run the tests, without those marked long.
 
 test-long: install ## Run the soaks and the other tests that take minutes each.
 	@$(VENV)/bin/python -m pytest -m long tests
+
+invariants: install ## Let forge call a security at random half a million times.
+	@$(VENV)/bin/python -m tests.forge.invariants
+
+proofs: install ## Prove the theorems about the contracts, for every number there is.
+	@$(uv_settings); $(VENV)/bin/python -m tests.forge.proofs
 
 mutants: install ## Take each refusal out of the contracts in turn and see a test turn red; an hour.
 	@$(VENV)/bin/python -m tests.contracts.mutants --report docs/reference/mutants.md

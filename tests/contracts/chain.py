@@ -157,6 +157,10 @@ class Chain:
         calldata_gas = sum(16 if byte else 4 for byte in data)
         return Done(computation.output, [log for log in logs if log], TRANSACTION_GAS + calldata_gas + computation.get_gas_used())
 
+    def send_unheard(self, to: str, data: bytes, *, sender: str) -> None:
+        """Send where nobody wants to know more than whether the chain refused."""
+        self.send(to, data, sender=sender)
+
     def ask(self, to: str, data: bytes, *, sender: str | None) -> bytes:
         computation = self._env.execute_code(to_address=to, sender=sender or ZERO, data=data, is_modifying=False, simulate=False)
         if computation.is_error:
