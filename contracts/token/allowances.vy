@@ -58,7 +58,7 @@ def permit(owner: address, spender: address, amount: uint256, deadline: uint256,
     signer: address = signatures._recover(digest, convert(v, uint256), convert(r, uint256), convert(s, uint256))
     if signer == empty(address) or signer != owner:
         refusals._refuse("permit: signer is not the owner")
-    self.nonces[owner] = nonce + 1
+    self.nonces[owner] = unsafe_add(nonce, 1)  # Nobody signs 2**256 permits.
     self._approve(owner, spender, amount)
 
 

@@ -50,11 +50,11 @@ def removeDocument(_name: bytes32):
     if gone.updated_at == 0:
         refusals._refuse("documents: no such document")
     self._documents[_name] = empty(Document)
-    kept: DynArray[bytes32, DOCUMENTS_MAX] = []
-    for name: bytes32 in self._names:
-        if name != _name:
-            kept.append(name)
-    self._names = kept
+    # The last name takes the place of the one that goes.
+    last: bytes32 = self._names.pop()
+    for place: uint256 in range(len(self._names), bound=DOCUMENTS_MAX):
+        if self._names[place] == _name:
+            self._names[place] = last
     log DocumentRemoved(name=_name, uri=gone.uri, documentHash=gone.digest)
 
 

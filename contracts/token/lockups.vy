@@ -36,8 +36,6 @@ _tranches: HashMap[address, HashMap[uint256, uint256]]
 @internal
 def _lock(wallet: address, last: uint256, shares: uint256, unlocks_at: uint256) -> uint256:
     """@dev Adds to the tranche of that instant, or opens one. Returns when the wallet's last lockup ends from now on."""
-    if shares == 0:
-        refusals._refuse("lockup: nothing to lock")
     if unlocks_at <= block.timestamp or unlocks_at > INSTANT_MAX:
         refusals._refuse("lockup: instant is out of range")
     after: uint256 = 0  # The tranche that unlocks next after this one, and the one that does so before it.
@@ -52,7 +50,7 @@ def _lock(wallet: address, last: uint256, shares: uint256, unlocks_at: uint256) 
         elif before == 0:
             before = instant
         tranches = unsafe_add(tranches, 1)  # At most sixteen.
-        instant = self._before(wallet, instant)
+        instant = self._tranches[wallet][instant] >> BEFORE_AT
     if after == unlocks_at:
         # The caller sees to it that no more is locked than held, so the sum fits its bits.
         self._tranches[wallet][after] = unsafe_add(self._tranches[wallet][after], shares)
@@ -61,7 +59,7 @@ def _lock(wallet: address, last: uint256, shares: uint256, unlocks_at: uint256) 
             refusals._refuse("lockup: too many tranches")
         self._tranches[wallet][unlocks_at] = shares | (before << BEFORE_AT)
         if after != 0:
-            self._link(wallet, after, unlocks_at)
+            self._tranches[wallet][after] = (self._tranches[wallet][after] & SHARES) | (unlocks_at << BEFORE_AT)
     log SharesLocked(wallet=wallet, shares=shares, unlocks_at=unlocks_at)
     return max(last, unlocks_at)
 
@@ -74,15 +72,16 @@ def _take(wallet: address, last: uint256, shares: uint256) -> uint256:
     for _: uint256 in range(TRANCHES_MAX):
         if wanted == 0 or instant <= block.timestamp:
             break
-        held: uint256 = self._shares(wallet, instant)
-        taken: uint256 = min(held, wanted)
-        # The lesser of the two.
-        wanted = unsafe_sub(wanted, taken)
+        tranche: uint256 = self._tranches[wallet][instant]
+        taken: uint256 = min(tranche & SHARES, wanted)
         log SharesReleased(wallet=wallet, shares=taken, unlocks_at=instant)
-        if taken < held:
-            self._tranches[wallet][instant] -= taken
+        # The lesser of the two is taken from each.
+        wanted = unsafe_sub(wanted, taken)
+        tranche = unsafe_sub(tranche, taken)
+        if tranche & SHARES != 0:
+            self._tranches[wallet][instant] = tranche
             break
-        instant = self._before(wallet, instant)
+        instant = tranche >> BEFORE_AT
     return instant
 
 
@@ -94,10 +93,10 @@ def _carry(wallet: address, last: uint256, replacement: address, replacement_las
     for _: uint256 in range(TRANCHES_MAX):
         if instant <= block.timestamp:
             break
-        shares: uint256 = self._shares(wallet, instant)
-        log SharesReleased(wallet=wallet, shares=shares, unlocks_at=instant)
-        joint_last = self._lock(replacement, joint_last, shares, instant)
-        instant = self._before(wallet, instant)
+        tranche: uint256 = self._tranches[wallet][instant]
+        log SharesReleased(wallet=wallet, shares=tranche & SHARES, unlocks_at=instant)
+        joint_last = self._lock(replacement, joint_last, tranche & SHARES, instant)
+        instant = tranche >> BEFORE_AT
     return joint_last
 
 
@@ -110,8 +109,10 @@ def _locked(wallet: address, last: uint256) -> uint256:
     for _: uint256 in range(TRANCHES_MAX):
         if instant <= block.timestamp:
             break
-        total += self._shares(wallet, instant)
-        instant = self._before(wallet, instant)
+        tranche: uint256 = self._tranches[wallet][instant]
+        # Sixteen numbers of 104 bits fit a word.
+        total = unsafe_add(total, tranche & SHARES)
+        instant = tranche >> BEFORE_AT
     return total
 
 
@@ -131,20 +132,3 @@ def _falls_to(wallet: address, last: uint256, shares: uint256) -> uint256:
             return instant
         instant = tranche >> BEFORE_AT
     return 0
-
-
-@internal
-@view
-def _shares(wallet: address, instant: uint256) -> uint256:
-    return self._tranches[wallet][instant] & SHARES
-
-
-@internal
-@view
-def _before(wallet: address, instant: uint256) -> uint256:
-    return self._tranches[wallet][instant] >> BEFORE_AT
-
-
-@internal
-def _link(wallet: address, instant: uint256, before: uint256):
-    self._tranches[wallet][instant] = self._shares(wallet, instant) | (before << BEFORE_AT)

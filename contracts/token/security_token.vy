@@ -247,7 +247,7 @@ def unpause():
 def mint(_to: address, _amount: uint256):
     """@notice Issues to an eligible investor, within the rules, paused or not. Agent only."""
     agents._check_agent()
-    self._mint(_to, _amount)
+    self._mint(self._hot, _to, _amount)
 
 
 @external
@@ -294,10 +294,11 @@ def recoveryAddress(_lostWallet: address, _newWallet: address, _investorOnchainI
         self._wallets[_newWallet] = self._with_last_unlock(new, last)
         self._wallets[_lostWallet] = self._with_last_unlock(lost, 0)
     self._force(_lostWallet, _newWallet, lost >> BALANCE_AT)
-    if self._frozen(lost) > 0:
+    frozen: uint256 = self._frozen(lost)
+    if frozen != 0:
         # What is frozen beyond a balance may add up to more than its bits hold; it stays beyond every supply.
         found: uint256 = self._wallets[_newWallet]
-        self._wallets[_newWallet] = self._freeze_more(_newWallet, found, min(self._frozen(lost), AMOUNT - self._frozen(found)))
+        self._wallets[_newWallet] = self._freeze_more(_newWallet, found, min(frozen, unsafe_sub(AMOUNT, self._frozen(found))))
     if lost & WHOLE != 0:
         self._freeze_whole(_newWallet, True)
     if hot & COMBINED == 0:
@@ -372,8 +373,7 @@ def batchTransfer(_toList: DynArray[address, BATCH_MAX], _amounts: DynArray[uint
 def batchForcedTransfer(
     _fromList: DynArray[address, BATCH_MAX], _toList: DynArray[address, BATCH_MAX], _amounts: DynArray[uint256, BATCH_MAX]
 ):
-    agents._check_agent()
-    self._check_lengths(len(_toList), len(_amounts))
+    self._check_agents_batch(len(_toList), len(_amounts))
     self._check_lengths(len(_fromList), len(_amounts))
     for i: uint256 in range(len(_toList), bound=BATCH_MAX):
         self._force(_fromList[i], _toList[i], _amounts[i])
@@ -381,50 +381,45 @@ def batchForcedTransfer(
 
 @external
 def batchMint(_toList: DynArray[address, BATCH_MAX], _amounts: DynArray[uint256, BATCH_MAX]):
-    agents._check_agent()
-    self._check_lengths(len(_toList), len(_amounts))
+    self._check_agents_batch(len(_toList), len(_amounts))
+    hot: uint256 = self._hot
     for i: uint256 in range(len(_toList), bound=BATCH_MAX):
-        self._mint(_toList[i], _amounts[i])
+        self._mint(hot, _toList[i], _amounts[i])
 
 
 @external
 def mint_locked(receivers: DynArray[address, BATCH_MAX], shares: DynArray[uint256, BATCH_MAX], unlocks_at: uint256):
     """@notice Issues to many, locked until an instant (Unix seconds), as `lock` does. Agent only."""
-    agents._check_agent()
-    self._check_lengths(len(receivers), len(shares))
+    self._check_agents_batch(len(receivers), len(shares))
     for i: uint256 in range(len(receivers), bound=BATCH_MAX):
-        self._mint(receivers[i], shares[i])
+        self._mint(self._hot, receivers[i], shares[i])
         self._lock(receivers[i], shares[i], unlocks_at)
 
 
 @external
 def batchBurn(_userAddresses: DynArray[address, BATCH_MAX], _amounts: DynArray[uint256, BATCH_MAX]):
-    agents._check_agent()
-    self._check_lengths(len(_userAddresses), len(_amounts))
+    self._check_agents_batch(len(_userAddresses), len(_amounts))
     for i: uint256 in range(len(_userAddresses), bound=BATCH_MAX):
         self._burn(_userAddresses[i], _amounts[i])
 
 
 @external
 def batchSetAddressFrozen(_userAddresses: DynArray[address, BATCH_MAX], _freeze: DynArray[bool, BATCH_MAX]):
-    agents._check_agent()
-    self._check_lengths(len(_userAddresses), len(_freeze))
+    self._check_agents_batch(len(_userAddresses), len(_freeze))
     for i: uint256 in range(len(_userAddresses), bound=BATCH_MAX):
         self._freeze_whole(_userAddresses[i], _freeze[i])
 
 
 @external
 def batchFreezePartialTokens(_userAddresses: DynArray[address, BATCH_MAX], _amounts: DynArray[uint256, BATCH_MAX]):
-    agents._check_agent()
-    self._check_lengths(len(_userAddresses), len(_amounts))
+    self._check_agents_batch(len(_userAddresses), len(_amounts))
     for i: uint256 in range(len(_userAddresses), bound=BATCH_MAX):
         self._freeze(_userAddresses[i], _amounts[i])
 
 
 @external
 def batchUnfreezePartialTokens(_userAddresses: DynArray[address, BATCH_MAX], _amounts: DynArray[uint256, BATCH_MAX]):
-    agents._check_agent()
-    self._check_lengths(len(_userAddresses), len(_amounts))
+    self._check_agents_batch(len(_userAddresses), len(_amounts))
     for i: uint256 in range(len(_userAddresses), bound=BATCH_MAX):
         self._unfreeze(_userAddresses[i], _amounts[i])
 
@@ -502,9 +497,7 @@ def canReceive(account: address) -> bool:
 @view
 def free_balance(wallet: address) -> uint256:
     """@notice What the wallet holds that is neither frozen nor locked."""
-    word: uint256 = self._wallets[wallet]
-    free: uint256 = self._unfrozen(word)
-    return unsafe_sub(free, min(free, lockups._locked(wallet, self._last_unlock(word))))
+    return self._free(wallet, self._wallets[wallet])
 
 
 @external
@@ -516,8 +509,9 @@ def lockups_of(wallet: address) -> DynArray[lockups.Lockup, lockups.TRANCHES_MAX
     for _: uint256 in range(lockups.TRANCHES_MAX):
         if instant <= block.timestamp:
             break
-        found.append(lockups.Lockup(shares=lockups._shares(wallet, instant), unlocks_at=instant))
-        instant = lockups._before(wallet, instant)
+        tranche: uint256 = lockups._tranches[wallet][instant]
+        found.append(lockups.Lockup(shares=tranche & lockups.SHARES, unlocks_at=instant))
+        instant = tranche >> lockups.BEFORE_AT
     return found
 
 
@@ -563,7 +557,7 @@ def totalSupply() -> uint256:
 @external
 @view
 def decimals() -> uint8:
-    return convert((self._hot >> DECIMALS_AT) & 255, uint8)
+    return self._decimals()
 
 
 @external
@@ -702,17 +696,12 @@ def _force(sender: address, receiver: address, amount: uint256):
         self._wallets[receiver] = unsafe_add(receiver_word, amount << BALANCE_AT)
     log Transfer(_from=sender, _to=receiver, _value=amount)
     log ForcedTransfer(sender=sender, receiver=receiver, amount=amount)
-    self._settle_forced(sender, receiver, amount, balance, receiver_word >> BALANCE_AT)
-
-
-@internal
-def _settle_forced(sender: address, receiver: address, amount: uint256, sender_balance: uint256, receiver_balance: uint256):
-    """@dev After a move against the holder's will: the receiver must be eligible, and compliance keeps count."""
+    # The receiver must be eligible, and compliance keeps count; the limits do not bind an agent.
     hot: uint256 = self._hot
     is_eligible: bool = False
     if hot & COMBINED != 0:
         is_eligible = YES == extcall ICombinedCompliance(self._compliance(hot)).book_forced_transfer(
-            sender, receiver, amount, sender_balance, receiver_balance
+            sender, receiver, amount, balance, receiver_word >> BALANCE_AT
         )
     else:
         is_eligible = self._is_verified(receiver)
@@ -723,8 +712,7 @@ def _settle_forced(sender: address, receiver: address, amount: uint256, sender_b
 
 
 @internal
-def _mint(receiver: address, amount: uint256):
-    hot: uint256 = self._hot
+def _mint(hot: uint256, receiver: address, amount: uint256):
     base: uint256 = self._base
     supply: uint256 = base >> SUPPLY_AT
     if amount > SUPPLY_MAX - supply:
@@ -776,7 +764,7 @@ def _surrender(holder: address, word: uint256, amount: uint256) -> uint256:
     unfrozen: uint256 = self._unfrozen(word)
     last: uint256 = self._last_unlock(word)
     if last > block.timestamp:
-        free: uint256 = unsafe_sub(unfrozen, min(unfrozen, lockups._locked(holder, last)))
+        free: uint256 = self._free(holder, word)
         if amount > free:
             kept = self._with_last_unlock(kept, lockups._take(holder, last, unsafe_sub(amount, free)))
     if amount > unfrozen:
@@ -791,6 +779,13 @@ def _locked_until(holder: address, word: uint256, unfrozen: uint256, amount: uin
     if amount == 0:
         return 0
     return lockups._falls_to(holder, self._last_unlock(word), unsafe_sub(unfrozen, amount))  # The caller has compared them.
+
+
+@internal
+@view
+def _free(holder: address, word: uint256) -> uint256:
+    unfrozen: uint256 = self._unfrozen(word)
+    return unsafe_sub(unfrozen, min(unfrozen, lockups._locked(holder, self._last_unlock(word))))
 
 
 @internal
@@ -914,6 +909,12 @@ def _compliance(hot: uint256) -> address:
 
 @internal
 @view
+def _decimals() -> uint8:
+    return convert((self._hot >> DECIMALS_AT) & 255, uint8)
+
+
+@internal
+@view
 def _registry() -> address:
     return convert(self._base & ADDRESS, address)
 
@@ -960,7 +961,7 @@ def _log_information():
     log UpdatedTokenInformation(
         _newName=allowances.name,
         _newSymbol=self.symbol,
-        _newDecimals=convert((self._hot >> DECIMALS_AT) & 255, uint8),
+        _newDecimals=self._decimals(),
         _newVersion=VERSION,
         _newOnchainID=self.onchainID,
     )
@@ -971,6 +972,13 @@ def _log_information():
 def _check_text(length: uint256):
     if length == 0:
         refusals._refuse("invalid argument - empty string")
+
+
+@internal
+@view
+def _check_agents_batch(first: uint256, second: uint256):
+    agents._check_agent()
+    self._check_lengths(first, second)
 
 
 @internal

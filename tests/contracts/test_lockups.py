@@ -141,11 +141,9 @@ def test_no_more_is_locked_than_is_held(world: World) -> None:
     assert of(world, ann) == [(40, 10), (60, 5)]
 
 
-def test_a_lockup_needs_shares_and_an_instant_to_come(world: World) -> None:
+def test_a_lockup_needs_an_instant_to_come(world: World) -> None:
     ann = world.holder("ann", 100)
     end_of_the_year_9999 = 253_402_300_799
-    with refused("lockup: nothing to lock"):
-        lock(world, ann, 0, after=1)
     with refused("lockup: instant is out of range"):
         lock(world, ann, 1, after=0)
     with refused("lockup: instant is out of range"):

@@ -791,6 +791,15 @@ def test_papers_are_kept_replaced_and_removed(world: World) -> None:
         token.fn("setDocument", b"\0" * 32, "", b"e" * 32, sender=owner)
 
 
+def test_a_paper_that_goes_leaves_the_others(world: World) -> None:
+    names = [letter * 32 for letter in (b"a", b"b", b"c", b"d")]
+    for name in names:
+        world.token.fn("setDocument", name, "", b"e" * 32, sender=world.agent)
+    for gone, left in ((b"b", b"adc"), (b"c", b"ad"), (b"a", b"d"), (b"d", b"")):
+        world.token.fn("removeDocument", gone * 32, sender=world.agent)
+        assert world.token.view("getAllDocuments") == tuple(bytes([letter]) * 32 for letter in left)
+
+
 ERC3643 = """
 onchainID version identityRegistry compliance paused isFrozen getFrozenTokens setName setSymbol setOnchainID pause unpause
 setAddressFrozen freezePartialTokens unfreezePartialTokens setIdentityRegistry setCompliance forcedTransfer mint burn recoveryAddress
