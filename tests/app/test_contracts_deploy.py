@@ -276,8 +276,8 @@ def test_a_contract_that_somebody_took_over_is_not_gone_on_with(deployer: Deploy
 
 def test_a_plan_that_would_fail_is_refused_before_anything_is_sent(deployer: Deployer) -> None:
     ended = deployer.deploy("title_deed", "--agent", AGENT, "--agent", AGENT)
-    assert (ended.code, ended.refusal["code"]) == (2, "chain.would_revert")
-    assert "Roles: account already has role" in ended.refusal["message"]
+    assert (ended.code, ended.refusal["code"]) == (2, "chain.would_be_refused")
+    assert f"title_deed.addAgent {AGENT}” would be refused: Roles: account already has role" in ended.refusal["message"]
     assert deployer.evm.transaction_count(deployer.address) == 0
 
 

@@ -19,7 +19,7 @@ from muniment.infra.evm.client import Evm, Receipt
 from muniment.infra.evm.decoding import revert_reason
 from muniment.infra.evm.deployer_key import DeployerKey
 from muniment.infra.evm.fees import Fees, FeeSource
-from muniment.infra.evm.rehearsal import Item, Rehearsed, rehearse
+from muniment.infra.evm.rehearsal import Item, ItemReverts, Rehearsed, rehearse
 from muniment.infra.evm.rpc import RpcError
 from muniment.infra.outages import Unreachable
 from muniment.infra.signing import TransactionFields
@@ -32,6 +32,14 @@ GAS_MARGIN_PERCENT = 20
 """How much more gas than estimated a transaction may use; what is not used is not paid."""
 GAS_TRANSACTION_MAX = 16_777_216
 """EIP-7825."""
+
+
+class WouldBeRefused(MunimentError):
+    """A transaction would fail on the chain as it is now; it was not sent."""
+
+    code = "chain.would_be_refused"
+    message = "“{step}” would be refused: {reason}."
+    cure = "Compare the arguments with the contract's page, docs/reference/contracts; or somebody acted on the contract before you."
 
 
 class NotEnoughCoin(MunimentError):
@@ -107,7 +115,7 @@ class Done:
 
 
 def estimate(plan: Plan, evm: Evm) -> list[int]:
-    """Return the gas that each transaction of the plan will use, by the node's word. Raises WouldRevert."""
+    """Return the gas that each transaction of the plan will use, by the node's word. Raises WouldBeRefused."""
     gas = [0] * len(plan.steps)
     rehearsed: list[int] = []
     for place, step in enumerate(plan.steps):
@@ -115,25 +123,28 @@ def estimate(plan: Plan, evm: Evm) -> list[int]:
             gas[place] = evm.estimate_gas(sender=plan.sender, to=None, data=step.data)
         else:
             rehearsed.append(place)
-    items = [Item(plan.steps[place].to, plan.steps[place].data) for place in rehearsed]
-    if items:
-        for place, used in zip(rehearsed, _rehearsed(plan, evm, items).gas, strict=True):
+    if rehearsed:
+        for place, used in zip(rehearsed, _rehearsed(plan, evm, [plan.steps[place] for place in rehearsed]).gas, strict=True):
             gas[place] = used
     return gas
 
 
 def ask(plan: Plan, evm: Evm, to: Address, data: bytes) -> bytes:
     """Return what a contract of the plan would answer once the plan's creations are done."""
-    creations = [Item(None, step.data) for step in plan.steps if step.to is None and not step.standing_code]
-    return _rehearsed(plan, evm, [*creations, Item(to, data)]).answer
+    creations = [step for step in plan.steps if step.to is None and not step.standing_code]
+    return _rehearsed(plan, evm, [*creations, Step("the question", "", to, to, data)]).answer
 
 
-def _rehearsed(plan: Plan, evm: Evm, items: Sequence[Item]) -> Rehearsed:
-    created = [place for place, step in enumerate(plan.steps) if step.to is None and not step.standing_code]
-    assert created == list(range(created[0], created[0] + len(created))) if created else True, "rehearsed creations stand in a row"
-    nonce = plan.first_nonce + (created[0] if created else 0)
+def _rehearsed(plan: Plan, evm: Evm, steps: Sequence[Step]) -> Rehearsed:
+    """Let the node try these steps, with the plan's other creations standing already."""
+    nonces = [plan.first_nonce + place for place, step in enumerate(plan.steps) if step.to is None and not step.standing_code]
+    first = nonces[0] if nonces else plan.first_nonce
+    assert nonces == list(range(first, first + len(nonces))), "what has to be created by the rehearsal stands in a row"
     lent = {step.address: step.standing_code for step in plan.steps if step.to is None and step.standing_code}
-    return rehearse(evm, items, sender=plan.sender, nonce=nonce, lent_code=lent)
+    try:
+        return rehearse(evm, [Item(step.to, step.data) for step in steps], sender=plan.sender, nonce=first, lent_code=lent)
+    except ItemReverts as reverts:
+        raise WouldBeRefused(step=steps[reverts.place].name, reason=reverts.reason) from None
 
 
 class Record:
@@ -263,14 +274,6 @@ def carry_out(
         finished.append(Done(step, receipt, done_before))
         progress(finished[-1])
     return finished
-
-
-class WouldBeRefused(MunimentError):
-    """The next transaction would fail on the chain as it is now; it was not sent."""
-
-    code = "chain.would_be_refused"
-    message = "“{step}” would be refused: {reason}."
-    cure = "Somebody may have acted on the contract before us, or an argument is wrong; nothing was sent for this step."
 
 
 def _gas_limit(evm: Evm, sender: Address, step: Step) -> int:

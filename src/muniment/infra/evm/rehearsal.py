@@ -15,7 +15,6 @@ from muniment.infra.evm.client import Evm
 from muniment.infra.evm.decoding import revert_reason
 from muniment.infra.evm.rpc import RpcError
 from muniment.infra.outages import Unreachable
-from muniment.units.errors import MunimentError
 from muniment.units.ids import Address
 
 TRANSACTION_GAS = 21_000
@@ -33,12 +32,13 @@ _ADD, _MLOAD, _MSTORE, _JUMP, _JUMPI, _GAS, _JUMPDEST, _SWAP1 = b"\x01", b"\x51"
 _CREATE, _CALL, _RETURN, _REVERT = b"\xf0", b"\xf1", b"\xf3", b"\xfd"
 
 
-class WouldRevert(MunimentError):
-    """One of the transactions would fail if they were sent now."""
+class ItemReverts(Exception):
+    """One of the transactions would fail if they were sent now: which, from 0, and what it says."""
 
-    code = "chain.would_revert"
-    message = "Step {step} of the plan would be refused: {reason}."
-    cure = "Compare the arguments with what the contract's page in docs/reference/contracts says."
+    def __init__(self, place: int, reason: str) -> None:
+        super().__init__(f"item {place}: {reason}")
+        self.place = place
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Rehearsed:
 def rehearse(evm: Evm, items: Sequence[Item], *, sender: Address, nonce: int, lent_code: Mapping[Address, bytes]) -> Rehearsed:
     """Return what the items would use and answer, in order, if `sender` sent them; the first creation among them counts from `nonce`.
 
-    Raises WouldRevert, and Unreachable for a node that lends no code.
+    Raises ItemReverts, and Unreachable for a node that lends no code.
     """
     data = b"".join(item.data for item in items)
     overrides = {address: {"code": _hex(code)} for address, code in lent_code.items()}
@@ -71,7 +71,7 @@ def rehearse(evm: Evm, items: Sequence[Item], *, sender: Address, nonce: int, le
         told = bytes.fromhex((error.data or "0x")[2:])
         if len(told) < 32:
             raise Unreachable("rpc", detail="the node does not rehearse calls (state overrides of eth_call)", retry=False) from error
-        raise WouldRevert(step=int.from_bytes(told[:32], "big"), reason=revert_reason(told[32:])) from None
+        raise ItemReverts(int.from_bytes(told[:32], "big"), revert_reason(told[32:])) from None
     measured = [int.from_bytes(answer[32 * place : 32 * place + 32], "big") for place in range(len(items))]
     return Rehearsed(tuple(gas + intrinsic_gas(item.data) for gas, item in zip(measured, items, strict=True)), answer[32 * len(items) :])
 
