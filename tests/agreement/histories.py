@@ -97,12 +97,11 @@ class History:
             self._equal(f"balanceOf({wallet})", self._ask_numbers("token", "balanceOf(address)", wallet)[0], held.balance)
             self._equal(f"getFrozenTokens({wallet})", self._ask_numbers("token", "getFrozenTokens(address)", wallet)[0], held.frozen)
             self._equal(f"isFrozen({wallet})", self._ask_numbers("token", "isFrozen(address)", wallet)[0], int(held.is_frozen))
-            self._equal(f"locked_balance({wallet})", self._ask_numbers("token", "locked_balance(address)", wallet)[0], model.locked(wallet))
             self._equal(f"free_balance({wallet})", self._ask_numbers("token", "free_balance(address)", wallet)[0], model.free(wallet))
             self._equal(
                 f"isVerified({wallet})", self._ask_numbers("registry", "isVerified(address)", wallet)[0], int(model.is_verified(wallet))
             )
-        self.calls += 3 + 6 * len(self._wallets)
+        self.calls += 3 + 5 * len(self._wallets)
 
     def _equal(self, what: str, found: int, expected: int) -> None:
         assert found == expected, self._story(f"{what} is {found}, in the model {expected}")
@@ -327,12 +326,6 @@ class History:
             lambda: self._model.lock(agent, holder, shares, instant),
         )
 
-    def release(self) -> Act:
-        agent, holder = self._agent(), self._holder()
-        instants = sorted(self._model.wallets[holder].lockups)
-        instant = self._chance.choice(instants) if instants and self._chance.random() < 0.9 else self._instant()
-        return Act("token", "release(address,uint256)", agent, (holder, instant), lambda: self._model.release(agent, holder, instant))
-
     def pause(self) -> Act:
         agent, is_paused = self._agent(), self._chance.random() < (0.05 if self._model.is_paused else 0.3)
         signature = "pause()" if is_paused else "unpause()"
@@ -360,7 +353,6 @@ ACTS: tuple[tuple[Callable[[History], Act], int], ...] = (
     (History.unfreeze, 3),
     (History.set_frozen_tokens, 2),
     (History.lock, 5),
-    (History.release, 2),
     (History.pause, 3),
 )
 """What may happen, and how often."""

@@ -10,6 +10,11 @@ interface Vm {
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
 }
 
+struct Lockup {
+    uint256 shares;
+    uint256 unlocksAt;
+}
+
 interface Token {
     function initialize(address registry, address compliance, string calldata name, string calldata symbol, uint8 decimals, address id) external;
     function addAgent(address agent) external;
@@ -32,7 +37,7 @@ interface Token {
     function balanceOf(address wallet) external view returns (uint256);
     function allowance(address holder, address spender) external view returns (uint256);
     function free_balance(address wallet) external view returns (uint256);
-    function locked_balance(address wallet) external view returns (uint256);
+    function lockups_of(address wallet) external view returns (Lockup[] memory);
     function getFrozenTokens(address wallet) external view returns (uint256);
     function totalSupply() external view returns (uint256);
 }

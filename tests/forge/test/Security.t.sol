@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import {Handler} from "./Handler.sol";
-import {Initialized, Joint, Rules, Token, Vm} from "./Interfaces.sol";
+import {Initialized, Joint, Lockup, Rules, Token, Vm} from "./Interfaces.sol";
 
 /// What always holds of a security, whatever people, agent, registry and rules do, in any order.
 contract SecurityInvariants {
@@ -57,8 +57,11 @@ contract SecurityInvariants {
         address[] memory people = handler.everybody();
         for (uint256 i = 0; i < people.length; ++i) {
             uint256 held = token.balanceOf(people[i]);
-            uint256 kept = token.getFrozenTokens(people[i]) + token.locked_balance(people[i]);
-            require(token.locked_balance(people[i]) <= held, "more is locked than held");
+            uint256 locked = 0;
+            Lockup[] memory lockups = token.lockups_of(people[i]);
+            for (uint256 j = 0; j < lockups.length; ++j) locked += lockups[j].shares;
+            uint256 kept = token.getFrozenTokens(people[i]) + locked;
+            require(locked <= held, "more is locked than held");
             require(token.free_balance(people[i]) == (kept > held ? 0 : held - kept), "free is not what is left");
         }
     }
