@@ -4,7 +4,6 @@
 @notice Who acts for the owner day by day (ERC-3643 IAgentRole). Knows nothing of what an agent may do.
 """
 
-from access import arguments
 from access import ownership
 from access import refusals
 
@@ -41,7 +40,7 @@ def isAgent(_agent: address) -> bool:
 
 @internal
 def _add_agent(agent: address):
-    arguments._check_address(agent)
+    self._check_address(agent)
     if self._agents[agent]:
         refusals._refuse("Roles: account already has role")
     self._agents[agent] = True
@@ -50,7 +49,7 @@ def _add_agent(agent: address):
 
 @internal
 def _remove_agent(agent: address):
-    arguments._check_address(agent)
+    self._check_address(agent)
     if not self._agents[agent]:
         refusals._refuse("Roles: account does not have role")
     self._agents[agent] = False
@@ -69,3 +68,10 @@ def _check_agent():
 def _check_owner_or_agent():
     if not self._agents[msg.sender] and msg.sender != ownership.owner:
         refusals._refuse("access: caller is neither owner nor agent")
+
+
+@internal
+@pure
+def _check_address(given: address):
+    if given == empty(address):
+        refusals._refuse("invalid argument - zero address")

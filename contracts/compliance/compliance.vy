@@ -7,7 +7,6 @@ the rules of others beside our own (IModularCompliance). Each token says which i
 wallet changes its investor, so a holder is a wallet here: the cap is never passed by investors, it may bind them earlier.
 """
 
-from access import arguments
 from access import ownership
 from access import agents
 from compliance import external_modules
@@ -48,7 +47,7 @@ def initialize():
 @external
 def bindToken(_token: address):
     """@notice Answers for a token. Owner or agent; the token itself where none is bound, or to repeat it."""
-    arguments._check_address(_token)
+    agents._check_address(_token)
     is_self: bool = msg.sender == _token
     if is_self and token_rules._rules[_token] & token_rules.BOUND != 0:
         return
@@ -94,7 +93,7 @@ def canTransfer(_from: address, _to: address, _amount: uint256) -> bool:
     """
     code: uint256 = 0
     fact: uint256 = 0
-    if len(token_rules._tokens) == 0 and not msg.sender.is_contract:
+    if not msg.sender.is_contract and len(token_rules._tokens) == 0:
         # Somebody asks before there is a token: there are no rules but the modules'.
         return external_modules._modules_allow(_from, _to, _amount)
     code, fact = self._judge(token_rules._asked_token(), _from, _to, _amount)
@@ -141,8 +140,9 @@ def _judge(token: address, sender: address, receiver: address, amount: uint256) 
     fact: uint256 = 0
     if token_rules._has_rules(word):
         code, fact = self._judge_by_rules(token, word, sender, receiver, amount)
-    if code == token_rules.YES and not external_modules._modules_allow(sender, receiver, amount):
-        return REFUSED_BY_MODULE, 0
+    if code == token_rules.YES and external_modules._has_modules():
+        if not external_modules._modules_allow(sender, receiver, amount):
+            return REFUSED_BY_MODULE, 0
     return code, fact
 
 
@@ -151,11 +151,8 @@ def _judge(token: address, sender: address, receiver: address, amount: uint256) 
 def _judge_by_rules(token: address, word: uint256, sender: address, receiver: address, amount: uint256) -> (uint256, uint256):
     registry: address = self._registry(token)
     record: uint256 = self._record(registry, receiver)
-    sender_balance: uint256 = 0
     supply: uint256 = 0
-    if sender != empty(address):
-        sender_balance = staticcall IHoldings(token).balanceOf(sender)
-    elif word & token_rules.SUPPLY_CAPPED != 0:
+    if sender == empty(address) and word & token_rules.SUPPLY_CAPPED != 0:
         # Saturates: an amount beyond all numbers is beyond every cap.
         supply = staticcall IHoldings(token).totalSupply()
         supply += min(amount, max_value(uint256) - supply)
@@ -171,6 +168,10 @@ def _judge_by_rules(token: address, word: uint256, sender: address, receiver: ad
         changes = not is_own
         held += elsewhere
     joins: bool = changes and receiver_balance == 0
+    sender_balance: uint256 = 0
+    if sender != empty(address) and (joins or word & token_rules.FURTHER != 0):
+        # Asked only where it can matter.
+        sender_balance = staticcall IHoldings(token).balanceOf(sender)
     leaves: bool = changes and sender != empty(address) and sender_balance == amount
     code: uint256 = 0
     fact: uint256 = 0

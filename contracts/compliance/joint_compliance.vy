@@ -8,7 +8,6 @@ sum over the wallets of the ring, taken at the moment it is needed: there is no 
 holders is kept, and corrected when a wallet changes its investor.
 """
 
-from access import arguments
 from access import ownership
 from access import agents
 from compliance import token_rules
@@ -61,24 +60,23 @@ event ClaimVerifierSet:
 def initialize(trusted_issuers_registry: address, claim_topics_registry: address, claim_verifier: address):
     """@notice Wires registry and compliance, once; the caller becomes owner. Claims count from when they are registered."""
     ownership._begin()
-    requirements._set_issuers_registry(trusted_issuers_registry)
+    self._set_issuers_registry(trusted_issuers_registry)
     self._set_claim_verifier(claim_verifier)
-    requirements._set_topics_registry(claim_topics_registry)
+    self._set_topics_registry(claim_topics_registry)
 
 
 @external
 def setClaimTopicsRegistry(_claimTopicsRegistry: address):
     """@notice Takes the required claims from another list. Owner only."""
     ownership._check_owner()
-    requirements._set_topics_registry(_claimTopicsRegistry)
-    token_rules._spread(requirements._settings)
+    self._set_topics_registry(_claimTopicsRegistry)
 
 
 @external
 def setTrustedIssuersRegistry(_trustedIssuersRegistry: address):
     """@notice Takes the trusted issuers from another list. Owner only."""
     ownership._check_owner()
-    requirements._set_issuers_registry(_trustedIssuersRegistry)
+    self._set_issuers_registry(_trustedIssuersRegistry)
 
 
 @external
@@ -114,7 +112,7 @@ def start_epoch():
 @external
 def bindToken(_token: address):
     """@notice Answers for a token. Owner or agent; the token itself may repeat it, as ERC-3643 tokens do when they are wired."""
-    arguments._check_address(_token)
+    agents._check_address(_token)
     if msg.sender == _token and token_rules._rules[_token] & token_rules.BOUND != 0:
         return
     # A bound token may recover wallets, so no token binds itself.
@@ -159,7 +157,12 @@ def register_investor(wallet: address, identity: address, country: uint16, verif
     @param identity The investor's identity contract, or another wallet of the same investor, or zero for a first wallet.
     """
     agents._check_agent()
-    self._register_investor(wallet, identity, country, verified_until)
+    # As the batch does, in place: it costs less so.
+    assert 0 < country and country <= COUNTRY_CODE_MAX, "registry: country is not an ISO 3166-1 number"
+    until: uint256 = min(verified_until, investor_record.NO_EXPIRY)
+    filed: address = wallet if identity == empty(address) else identity
+    self._register(wallet, filed, country, until << investor_record.VERIFIED_UNTIL_AT)
+    log records.EligibilitySet(wallet=wallet, verified_until=until)
 
 
 @external
@@ -223,7 +226,7 @@ def updateIdentity(_userAddress: address, _identity: address):
     """@notice Moves a wallet to another identity; claims about the old one no longer count for it. Agent only."""
     agents._check_agent()
     record: uint256 = records._registered(_userAddress)
-    arguments._check_address(_identity)
+    agents._check_address(_identity)
     previous: address = investor_record._identity(record)
     if previous != _identity:
         self._take_out(_userAddress, record)
@@ -398,7 +401,11 @@ def check(token: address, sender: address, receiver: address, amount: uint256) -
 @view
 def isVerified(_userAddress: address) -> bool:
     """@notice Whether the wallet's investor is registered and eligible now."""
-    return self._is_verified(records._records[_userAddress], requirements._settings)
+    record: uint256 = records._records[_userAddress]
+    settings: uint256 = requirements._settings
+    if not investor_record._is_eligible(record, settings):
+        return False
+    return settings & investor_record.LIVE == 0 or self._is_vouched(record)
 
 
 @external
@@ -464,6 +471,19 @@ def investor_balance(token: address, wallet: address) -> uint256:
 
 
 @internal
+def _set_issuers_registry(issuers: address):
+    agents._check_address(issuers)
+    requirements._set_issuers_registry(issuers)
+
+
+@internal
+def _set_topics_registry(topics: address):
+    agents._check_address(topics)
+    requirements._set_topics_registry(topics)
+    token_rules._spread(requirements._settings)
+
+
+@internal
 @view
 def _claim_verifier() -> address:
     return investor_record._identity(requirements._settings)
@@ -477,7 +497,7 @@ def _check_claim_verifier():
 
 @internal
 def _set_claim_verifier(claim_verifier: address):
-    arguments._check_address(claim_verifier)
+    agents._check_address(claim_verifier)
     kept: uint256 = requirements._settings & (2**investor_record.IDENTITY_AT - 1)
     requirements._settings = (convert(claim_verifier, uint256) << investor_record.IDENTITY_AT) | kept
     log ClaimVerifierSet(claim_verifier=claim_verifier)
@@ -509,7 +529,9 @@ def _register(wallet: address, identity: address, country: uint16, eligibility: 
         # A first wallet, by a shorter way: there is no ring.
         records._records[wallet] = record | (convert(identity, uint256) << investor_record.IDENTITY_AT)
     else:
-        records._check_new(wallet, identity, previous)
+        agents._check_address(wallet)
+        agents._check_address(identity)
+        records._check_new(previous)
         if previous & investor_record.MOVED != 0:
             self._take_out(wallet, previous)
         self._file(wallet, identity, record, records._records[wallet])
@@ -574,12 +596,8 @@ def _tell_country(wallet: address, before: uint256, now: uint256):
 
 @internal
 @view
-def _is_verified(record: uint256, settings: uint256) -> bool:
-    """@dev `settings`, or a token's rules, which carry the same."""
-    if not investor_record._is_eligible(record, settings):
-        return False
-    if settings & investor_record.LIVE == 0:
-        return True
+def _is_vouched(record: uint256) -> bool:
+    """@dev Live, beside what the record says."""
     return staticcall IClaimVerifier(self._claim_verifier()).is_vouched(
         investor_record._identity(record), requirements.topicsRegistry, requirements.issuersRegistry
     )
@@ -676,8 +694,9 @@ def _judge(
     if word & token_rules.BOUND == 0:
         return token_rules.NOT_BOUND, 0, False, False
     record: uint256 = records._records[receiver]
-    if asks_identity and not self._is_verified(record, word):
-        return token_rules.RECEIVER_NOT_VERIFIED, 0, False, False
+    if asks_identity:
+        if not investor_record._is_eligible(record, word) or (word & investor_record.LIVE != 0 and not self._is_vouched(record)):
+            return token_rules.RECEIVER_NOT_VERIFIED, 0, False, False
 
     # What else an investor holds is only asked where it can matter.
     held: uint256 = receiver_balance

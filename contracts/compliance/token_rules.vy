@@ -5,7 +5,6 @@
 supply, further rules elsewhere. Knows no registry: who asks it brings what the receiver's record says and what the investor holds.
 """
 
-from access import arguments
 from access import ownership
 from access import agents
 from identity import investor_record
@@ -233,7 +232,7 @@ def _bind(token: address, settings: uint256):
 @internal
 def _unbind(token: address):
     """@dev Forgets the token's rules. The owner, or the token itself."""
-    arguments._check_address(token)
+    agents._check_address(token)
     assert msg.sender == ownership.owner or msg.sender == token, "only owner or token can call"
     self._bound_rules(token)
     self._rules[token] = 0
@@ -300,20 +299,21 @@ def _set_countries(token: address, mode: uint256, countries: DynArray[uint16, CO
     assert mode <= BLOCK_LISTED, "compliance: country mode is unknown"
     assert mode != NO_COUNTRY_RULE or len(countries) == 0, "compliance: countries need a mode"
     codes: uint256 = 0
+    place: uint256 = 0
     words: uint256[4] = empty(uint256[4])
     for country: uint16 in countries:
         code: uint256 = convert(country, uint256)
         assert code > 0 and code <= COUNTRY_CODE_MAX, "compliance: country is not an ISO 3166-1 number"
         words[code >> 8] |= 1 << (code & 255)
-        codes = (codes << COUNTRY_CODE_BITS) | code
+        codes |= code << place  # From the sixth on in vain: a long list does not stand in the word.
+        place += COUNTRY_CODE_BITS
     rules: uint256 = self._rules[token]
     was_long: bool = rules & COUNTRY_MODE != 0 and rules & SHORT == 0
     kept: uint256 = investor_record._without(rules, COUNTRY_CODES | COUNTRY_MODE | SHORT) | mode
     if 0 < len(countries) and len(countries) <= COUNTRY_CODES_MAX:
-        # A place without a country repeats one: a zero there would list whoever has no country.
-        for place: uint256 in range(COUNTRY_CODES_MAX):
-            if codes >> (place * COUNTRY_CODE_BITS) == 0:
-                codes |= (codes & COUNTRY_CODE) << (place * COUNTRY_CODE_BITS)
+        # A place without a country repeats the first: a zero there would list whoever has no country.
+        for empty_place: uint256 in range(len(countries), COUNTRY_CODES_MAX, bound=COUNTRY_CODES_MAX):
+            codes |= (codes & COUNTRY_CODE) << (empty_place * COUNTRY_CODE_BITS)
         kept |= SHORT | (codes << COUNTRY_CODES_AT)
         words = empty(uint256[4])
     if was_long or kept & SHORT == 0:
@@ -368,7 +368,9 @@ def _judge(token: address, word: uint256, record: uint256, amount: uint256, held
     """
     if word & COUNTRY_MODE != 0:
         country: uint256 = (record >> investor_record.COUNTRY_AT) & investor_record.COUNTRY_MAX
-        if self._is_listed(token, word, country):
+        # The first country of a short list is most investors' own.
+        is_first: bool = word & SHORT != 0 and (word >> COUNTRY_CODES_AT) & COUNTRY_CODE == country
+        if is_first or self._is_listed(token, word, country):
             if word & COUNTRY_MODE == BLOCK_LISTED:
                 return COUNTRY_BLOCKED, country
         elif word & COUNTRY_MODE == ALLOW_LISTED:

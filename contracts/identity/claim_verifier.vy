@@ -33,6 +33,8 @@ struct Claim:
     signature: Bytes[512]
 
 _is_revoked: HashMap[address, HashMap[bytes32, bool]]
+# Most issuers never withdrew a claim: their claims need not be looked up one by one.
+_has_revoked: HashMap[address, bool]
 
 
 @external
@@ -111,6 +113,7 @@ def revoke_claim(identity: address, topic: uint256, data: Bytes[1024]):
     """@notice The caller, as issuer, never again vouches for this claim. What a registry already counts ends by its `invalidate`."""
     digest: bytes32 = keccak256(abi_encode(identity, topic, data))
     self._is_revoked[msg.sender][digest] = True
+    self._has_revoked[msg.sender] = True
     log ClaimRevoked(issuer=msg.sender, digest=digest)
 
 
@@ -170,7 +173,7 @@ def _verified_until(
     is_trusted: bool = staticcall ITrustedIssuersRegistry(issuers).hasClaimTopic(issuer, topic)
     assert is_trusted, "claims: issuer is not trusted for this topic"
     digest: bytes32 = keccak256(abi_encode(identity, topic, data))
-    assert not self._is_revoked[issuer][digest], "claims: claim is revoked"
+    assert not self._has_revoked[issuer] or not self._is_revoked[issuer][digest], "claims: claim is revoked"
     assert self._is_signed(issuer, identity, topic, data, digest, signature), "claims: claim is not signed by the issuer"
     assert len(data) >= 32, "claims: claim has no expiry"
     until: uint256 = convert(slice(data, 0, 32), uint256)

@@ -8,7 +8,6 @@ by the claims that a claim verifier registered, until they expire or end. In bot
 Where an investor has no identity contract, the first wallet's address is the identity.
 """
 
-from access import arguments
 from access import ownership
 from access import agents
 from identity import investor_record
@@ -55,10 +54,10 @@ claim_verifier: public(address)
 def initialize(trusted_issuers_registry: address, claim_topics_registry: address, identity_storage: address):
     """@notice Wires the registry, once, in live mode; the caller becomes owner. Given as its own storage, it keeps all records here."""
     ownership._begin()
-    arguments._check_address(identity_storage)
+    agents._check_address(identity_storage)
     requirements._set_live(True)
-    requirements._set_topics_registry(claim_topics_registry)
-    requirements._set_issuers_registry(trusted_issuers_registry)
+    self._set_topics_registry(claim_topics_registry)
+    self._set_issuers_registry(trusted_issuers_registry)
     self._set_storage(identity_storage)
 
 
@@ -73,14 +72,14 @@ def setIdentityRegistryStorage(_identityRegistryStorage: address):
 def setClaimTopicsRegistry(_claimTopicsRegistry: address):
     """@notice Takes the required claims from another list. Owner only."""
     ownership._check_owner()
-    requirements._set_topics_registry(_claimTopicsRegistry)
+    self._set_topics_registry(_claimTopicsRegistry)
 
 
 @external
 def setTrustedIssuersRegistry(_trustedIssuersRegistry: address):
     """@notice Takes the trusted issuers from another list. Owner only."""
     ownership._check_owner()
-    requirements._set_issuers_registry(_trustedIssuersRegistry)
+    self._set_issuers_registry(_trustedIssuersRegistry)
 
 
 @external
@@ -212,7 +211,7 @@ def updateIdentity(_userAddress: address, _identity: address):
     if shared != empty(address):
         extcall IIdentityRegistryStorage(shared).modifyStoredIdentity(_userAddress, _identity)
     assert previous != empty(address), "address not stored yet"
-    arguments._check_address(_identity)
+    agents._check_address(_identity)
     record: uint256 = records._records[_userAddress]
     if records._is_own(record) and investor_record._identity(record) != _identity:
         records._take_out(_userAddress, record)
@@ -343,6 +342,18 @@ def _check_country(country: uint16):
 
 
 @internal
+def _set_issuers_registry(issuers: address):
+    agents._check_address(issuers)
+    requirements._set_issuers_registry(issuers)
+
+
+@internal
+def _set_topics_registry(topics: address):
+    agents._check_address(topics)
+    requirements._set_topics_registry(topics)
+
+
+@internal
 def _set_storage(identity_storage: address):
     shared: address = empty(address) if identity_storage == self else identity_storage
     kept: uint256 = requirements._settings & (2**investor_record.IDENTITY_AT - 1)
@@ -369,7 +380,9 @@ def _register_investor(wallet: address, identity: address, country: uint16, veri
 def _register(wallet: address, identity: address, country: uint16, eligibility: uint256):
     shared: address = self._shared_storage()
     if shared == empty(address):
-        records._check_new(wallet, identity, records._records[wallet])
+        agents._check_address(wallet)
+        agents._check_address(identity)
+        records._check_new(records._records[wallet])
     else:
         self._share(shared, wallet, identity, country)
         previous: uint256 = records._records[wallet]

@@ -43,25 +43,21 @@ def _is_vouched(identity: address, claim_topics_registry: address, trusted_issue
         issuers: DynArray[address, ISSUERS_MAX] = staticcall ITrustedIssuersRegistry(
             trusted_issuers_registry
         ).getTrustedIssuersForClaimTopic(topic)
-        if not self._is_vouched_by_any(identity, topic, issuers):
+        is_vouched: bool = False
+        for issuer: address in issuers:
+            success: bool = False
+            answer: Bytes[32] = b""
+            success, answer = raw_call(
+                self,
+                abi_encode(identity, topic, issuer, method_id=method_id("is_claim_valid(address,uint256,address)")),
+                max_outsize=32,
+                gas=CLAIM_GAS,
+                is_static_call=True,
+                revert_on_failure=False,
+            )
+            if success and convert(answer, uint256) == 1:
+                is_vouched = True
+                break
+        if not is_vouched:
             return False
     return True
-
-
-@internal
-@view
-def _is_vouched_by_any(identity: address, topic: uint256, issuers: DynArray[address, ISSUERS_MAX]) -> bool:
-    for issuer: address in issuers:
-        success: bool = False
-        answer: Bytes[32] = b""
-        success, answer = raw_call(
-            self,
-            abi_encode(identity, topic, issuer, method_id=method_id("is_claim_valid(address,uint256,address)")),
-            max_outsize=32,
-            gas=CLAIM_GAS,
-            is_static_call=True,
-            revert_on_failure=False,
-        )
-        if success and convert(answer, uint256) == 1:
-            return True
-    return False

@@ -7,7 +7,6 @@ roles nor claims nor tokens.
 names one, or, where the identity is a wallet filed under another identity, `_head` names one.
 """
 
-from access import arguments
 from identity import investor_record
 
 OTHER_WALLETS_MAX: constant(uint256) = 15
@@ -86,9 +85,7 @@ def _known_identity(wallet: address) -> address:
 
 @internal
 @pure
-def _check_new(wallet: address, identity: address, word: uint256):
-    arguments._check_address(wallet)
-    arguments._check_address(identity)
+def _check_new(word: uint256):
     assert word == 0 or word & investor_record.UNREGISTERED != 0, "address stored already"
 
 

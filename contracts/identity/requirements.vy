@@ -6,7 +6,6 @@ list of topics, and verifies no claim.
 @dev `_settings` as investor_record lays it out; the registry says what the address in it is.
 """
 
-from access import arguments
 from identity import investor_record
 from interfaces import IClaimTopicsRegistry
 
@@ -53,14 +52,12 @@ def is_live() -> bool:
 
 @internal
 def _set_issuers_registry(issuers: address):
-    arguments._check_address(issuers)
     self.issuersRegistry = issuers
     log TrustedIssuersRegistrySet(trustedIssuersRegistry=issuers)
 
 
 @internal
 def _set_topics_registry(topics_registry: address):
-    arguments._check_address(topics_registry)
     self.topicsRegistry = topics_registry
     log ClaimTopicsRegistrySet(claimTopicsRegistry=topics_registry)
     self._take_over_topics()

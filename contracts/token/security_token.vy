@@ -11,7 +11,6 @@ Against the holder's will free shares go first, then locked ones (those that unl
 
 from access import ownership
 from access import agents
-from access import arguments
 from access import refusals
 from token import allowances
 from token import documents
@@ -154,8 +153,8 @@ def initialize(
     @dev A compliance contract of ours must have the token bound before.
     """
     ownership._begin()
-    arguments._check_address(identityRegistry)
-    arguments._check_address(compliance)
+    agents._check_address(identityRegistry)
+    agents._check_address(compliance)
     self._check_text(len(name))
     self._check_text(len(symbol))
     if decimals > 18:
@@ -199,7 +198,7 @@ def setOnchainID(_onchainID: address):
 def setIdentityRegistry(_identityRegistry: address):
     """@notice Asks another registry from now on. Owner only."""
     ownership._check_owner()
-    arguments._check_address(_identityRegistry)
+    agents._check_address(_identityRegistry)
     self._wire_registry(_identityRegistry)
     self._detect_combined()
 
@@ -208,7 +207,7 @@ def setIdentityRegistry(_identityRegistry: address):
 def setCompliance(_compliance: address):
     """@notice Leaves the present compliance contract and binds to another. Owner only."""
     ownership._check_owner()
-    arguments._check_address(_compliance)
+    agents._check_address(_compliance)
     # A contract that will not let go, or let go already, must not keep the token: its answer does not matter.
     left: bool = raw_call(
         self._compliance(self._hot),
