@@ -40,12 +40,11 @@ class Wallet:
 
 @dataclass
 class Record:
-    """What the registry keeps of a wallet. A lost one that was replaced stays with its investor."""
+    """What the registry keeps of a wallet."""
 
     identity: str
     country: int
     verified_until: int
-    is_lost: bool = False
 
 
 @dataclass
@@ -112,9 +111,9 @@ class Suite:
         return len({self.investor(address) for address, wallet in self.wallets.items() if wallet.balance})
 
     def is_verified(self, wallet: str) -> bool:
-        """Registered, not lost, not expired."""
+        """Registered and not expired."""
         record = self.records.get(wallet)
-        return record is not None and not record.is_lost and record.verified_until > self.now
+        return record is not None and record.verified_until > self.now
 
     # What compliance says
 
@@ -232,10 +231,8 @@ class Suite:
         record, replacement = self.records.get(lost), self.records.get(new)
         if record is None or record.identity != identity or lost == new:
             return "Recovery not possible"
-        if replacement is not None and (replacement.is_lost or replacement.identity != identity):
+        if replacement is not None and replacement.identity != identity:
             return "Recovery not possible"
-        if replacement is None and self._family_is_full(record.identity):
-            return "registry: investor has too many wallets"
         joint = {instant: shares for instant, shares in self.wallets[new].lockups.items() if instant > self.now}
         for instant, shares in gone.lockups.items():
             if instant > self.now:
@@ -247,13 +244,15 @@ class Suite:
             return NOT_POSSIBLE
         if replacement is None:
             self.records[new] = Record(record.identity, record.country, record.verified_until)
-        record.is_lost = True
+        # It holds nothing of this token any more, and there is no other token here.
+        del self.records[lost]
         found = self.wallets[new]
         found.balance += gone.balance
         found.frozen = min(AMOUNT_MAX, found.frozen + gone.frozen)
         found.is_frozen |= gone.is_frozen
         found.lockups = joint
-        self.wallets[lost] = Wallet(is_frozen=gone.is_frozen)
+        # What was frozen beyond the balance stays frozen there: it is for what might still come in.
+        self.wallets[lost] = Wallet(is_frozen=gone.is_frozen, frozen=max(0, gone.frozen - gone.balance))
         return None
 
     def set_frozen(self, caller: str, holder: str, *, is_frozen: bool) -> str | None:
@@ -322,7 +321,7 @@ class Suite:
             return "registry: country is not an ISO 3166-1 number"
         whose = wallet if identity == ZERO else identity
         previous = self.records.get(wallet)
-        if previous is not None and not previous.is_lost:
+        if previous is not None:
             return "address stored already"
         if self._family_is_full(whose, without=wallet):
             return "registry: investor has too many wallets"
@@ -343,7 +342,7 @@ class Suite:
         if caller != self.agent:
             return NOT_AGENT
         record = self.records.get(wallet)
-        if record is None or record.is_lost:
+        if record is None:
             return "address not stored yet"
         if identity == ZERO:
             return "invalid argument - zero address"
@@ -357,7 +356,7 @@ class Suite:
         if caller != self.agent:
             return NOT_AGENT
         record = self.records.get(wallet)
-        if record is None or record.is_lost:
+        if record is None:
             return "address not stored yet"
         record.country = country
         return None
@@ -367,7 +366,7 @@ class Suite:
         if caller != self.agent:
             return NOT_AGENT
         record = self.records.get(wallet)
-        if record is None or record.is_lost:
+        if record is None:
             return "address not stored yet"
         record.verified_until = min(verified_until, NO_EXPIRY)
         return None
@@ -377,7 +376,7 @@ class Suite:
         if caller != self.agent:
             return "registry: caller is neither agent nor trusted issuer"
         record = self.records.get(wallet)
-        if record is None or record.is_lost:
+        if record is None:
             return "address not stored yet"
         for each in self.family(wallet):
             self.records[each].verified_until = 0
