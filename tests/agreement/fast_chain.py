@@ -83,7 +83,7 @@ class RevmChain(Chain):
         return self._call(to, data, sender=sender or ZERO, is_static=True)
 
     def settle(self) -> None:
-        raise NotImplementedError("gas is measured on the other engine")
+        raise AssertionError("gas is measured on the other engine")
 
     def _call(self, to: str, data: bytes, *, sender: str, is_static: bool) -> bytes:
         try:
