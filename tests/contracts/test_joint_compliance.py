@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -214,7 +215,8 @@ def test_the_word_of_an_identity_is_no_record(world: World) -> None:
     registry = world.registry
     assert [registry.view(view, identity) for view in ("record", "contains", "isVerified", "verified_until")] == [0, False, False, 0]
     assert (registry.view("investorCountry", identity), registry.view("identity", identity)) == (0, ZERO)
-    for act, arguments in (("deleteIdentity", []), ("updateCountry", [FRANCE]), ("invalidate", [])):
+    acts: list[tuple[str, list[int]]] = [("deleteIdentity", []), ("updateCountry", [FRANCE]), ("invalidate", [])]
+    for act, arguments in acts:
         with refused("address not stored yet"):
             registry.fn(act, identity, *arguments, sender=world.agent)
     assert registry.fn("recover_wallet", identity, world.person("new"), first, sender=world.agent).answer is False
@@ -275,11 +277,12 @@ def test_many_investors_are_registered_with_their_claims(claims: World) -> None:
     assert [registry.view("isVerified", wallet) for wallet in (ann, second, bob)] == [True] * 3
     assert registry.view("other_wallets", ann) == (second,)
     for short in range(4):
-        lists = [[claims.person("cy")], [ZERO], [GERMANY], [claim(chain, claims.person("cy"))]]
+        lists: list[list[Any]] = [[claims.person("cy")], [ZERO], [GERMANY], [claim(chain, claims.person("cy"))]]
         lists[short] = []
         with refused("claims: lists differ in length"):
             claims.verifier.fn("register_investor_batch", registry.address, *lists, sender=claims.agent)
-    for wallets, batch in (([ann], []), ([], [claim(chain, ann)])):
+    uneven: list[tuple[list[str], list[Any]]] = [([ann], []), ([], [claim(chain, ann)])]
+    for wallets, batch in uneven:
         with refused("claims: lists differ in length"):
             claims.verifier.fn("register_claim_batch", registry.address, wallets, batch, sender=claims.agent)
 

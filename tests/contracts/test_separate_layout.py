@@ -390,7 +390,8 @@ def test_a_registry_writes_its_changes_through(suite: Suite, second: Contract) -
     assert (second.view("identity", ann), second.view("investorCountry", ann)) == (other, FRANCE)
     suite.registry.fn("deleteIdentity", ann, sender=suite.agent)
     assert second.view("contains", ann) is False
-    for act, arguments in (("updateCountry", [GERMANY]), ("updateIdentity", [other]), ("deleteIdentity", [])):
+    acts: list[tuple[str, list[Any]]] = [("updateCountry", [GERMANY]), ("updateIdentity", [other]), ("deleteIdentity", [])]
+    for act, arguments in acts:
         with refused("address not stored yet"):
             suite.registry.fn(act, ann, *arguments, sender=suite.agent)
 
