@@ -93,10 +93,13 @@ def canTransfer(_from: address, _to: address, _amount: uint256) -> bool:
     """
     code: uint256 = 0
     fact: uint256 = 0
-    if not msg.sender.is_contract and len(token_rules._tokens) == 0:
-        # Somebody asks before there is a token: there are no rules but the modules'.
-        return external_modules._modules_allow(_from, _to, _amount)
-    code, fact = self._judge(token_rules._asked_token(), _from, _to, _amount)
+    token: address = msg.sender
+    if token_rules._rules[token] & token_rules.BOUND == 0:
+        if not msg.sender.is_contract and len(token_rules._tokens) == 0:
+            # Somebody asks before there is a token: there are no rules but the modules'.
+            return external_modules._modules_allow(_from, _to, _amount)
+        token = token_rules._asked_token()
+    code, fact = self._judge(token, _from, _to, _amount)
     return code == token_rules.YES
 
 
@@ -138,7 +141,7 @@ def _judge(token: address, sender: address, receiver: address, amount: uint256) 
         return token_rules.NOT_BOUND, 0
     code: uint256 = 0
     fact: uint256 = 0
-    if token_rules._has_rules(word):
+    if word & token_rules.RULED != 0 or word >> token_rules.HOLDER_CAP_AT != 0:
         code, fact = self._judge_by_rules(token, word, sender, receiver, amount)
     if code == token_rules.YES and external_modules._has_modules():
         if not external_modules._modules_allow(sender, receiver, amount):
@@ -188,8 +191,7 @@ def _judge_by_rules(token: address, word: uint256, sender: address, receiver: ad
 @internal
 def _book(sender: address, receiver: address, amount: uint256):
     """@dev For the calling token, which moved first: the balances before are those now, less the move."""
-    token_rules._check_bound()
-    word: uint256 = token_rules._rules[msg.sender]
+    word: uint256 = token_rules._rules_of_caller()
     if word & (token_rules.COUNTED | token_rules.FURTHER) == 0:
         return
     moves: bool = amount != 0 and sender != receiver

@@ -634,7 +634,7 @@ def _book(
 @internal
 def _book_moved(sender: address, receiver: address, amount: uint256):
     """@dev For a token that moved first and asks no leave: the balances before are those now, less the move."""
-    token_rules._check_bound()
+    token_rules._rules_of_caller()
     sender_balance: uint256 = 0
     receiver_balance: uint256 = 0
     if sender != empty(address):

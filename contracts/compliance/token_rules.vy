@@ -31,6 +31,8 @@ FURTHER: constant(uint256) = 32
 SHORT: constant(uint256) = 64
 # A word with no more than `bound` of these is judged without another contract.
 PLAIN: constant(uint256) = 4 + 32 + 128
+# Rules beside the maximum and the cap on holders.
+RULED: constant(uint256) = 3 + 8 + 32
 COUNTRY_CODES_AT: constant(uint256) = 8
 COUNTRY_CODES_MAX: constant(uint256) = 5
 COUNTRY_CODE_BITS: constant(uint256) = 10
@@ -258,8 +260,10 @@ def _asked_token() -> address:
 
 @internal
 @view
-def _check_bound():
-    assert self._rules[msg.sender] & BOUND != 0, "error : this address is not a token bound to the compliance contract"
+def _rules_of_caller() -> uint256:
+    word: uint256 = self._rules[msg.sender]
+    assert word & BOUND != 0, "error : this address is not a token bound to the compliance contract"
+    return word
 
 
 @internal
@@ -347,12 +351,6 @@ def _is_listed(token: address, word: uint256, country: uint256) -> bool:
     if country > COUNTRY_CODE_MAX:
         return False
     return (self._countries[token][country >> 8] >> (country & 255)) & 1 == 1
-
-
-@internal
-@pure
-def _has_rules(word: uint256) -> bool:
-    return word & (COUNTRY_MODE | SUPPLY_CAPPED | FURTHER) != 0 or word >> HOLDER_CAP_AT != 0
 
 
 @internal

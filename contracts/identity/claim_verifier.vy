@@ -18,7 +18,7 @@ from interfaces import ITrustedIssuersRegistry
 
 implements: IClaimVerifier
 
-exports: live_claims.is_claim_valid
+exports: (live_claims.is_vouched, live_claims.is_claim_valid)
 
 BATCH_MAX: constant(uint256) = 50
 
@@ -115,13 +115,6 @@ def revoke_claim(identity: address, topic: uint256, data: Bytes[1024]):
     self._is_revoked[msg.sender][digest] = True
     self._has_revoked[msg.sender] = True
     log ClaimRevoked(issuer=msg.sender, digest=digest)
-
-
-@external
-@view
-def is_vouched(identity: address, claim_topics_registry: address, trusted_issuers_registry: address) -> bool:
-    """@notice Whether an identity contract holds now, for every topic asked, a claim that a trusted issuer vouches for."""
-    return live_claims._is_vouched(identity, claim_topics_registry, trusted_issuers_registry)
 
 
 @external

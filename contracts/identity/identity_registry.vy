@@ -16,12 +16,14 @@ from identity import records
 from identity import requirements
 from interfaces import IClaimedRecords
 from interfaces import IClaimTopicsFollower
+from interfaces import IClaimVerifier
 from interfaces import IIdentityRegistry
 from interfaces import IIdentityRegistryStorage
 from interfaces import ITrustedIssuersRegistry
 
 implements: IClaimedRecords
 implements: IClaimTopicsFollower
+implements: IClaimVerifier
 implements: IIdentityRegistry
 
 initializes: ownership
@@ -31,7 +33,7 @@ initializes: requirements
 
 exports: (ownership.owner, ownership.transferOwnership)
 exports: (agents.addAgent, agents.removeAgent, agents.isAgent)
-exports: live_claims.is_claim_valid
+exports: (live_claims.is_vouched, live_claims.is_claim_valid)
 exports: records.other_wallets
 exports: (requirements.issuersRegistry, requirements.topicsRegistry, requirements.claim_topics, requirements.is_live)
 
@@ -265,7 +267,8 @@ def isVerified(_userAddress: address) -> bool:
         return False
     if settings & investor_record.LIVE == 0:
         return True
-    return live_claims._is_vouched(
+    # In a call of its own, so that what it needs of memory is not paid where it is not asked.
+    return staticcall IClaimVerifier(self).is_vouched(
         investor_record._identity(record), requirements.topicsRegistry, requirements.issuersRegistry
     )
 

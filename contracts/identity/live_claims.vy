@@ -34,10 +34,13 @@ def is_claim_valid(identity: address, topic: uint256, issuer: address) -> bool:
     return staticcall IOnchainIdentity(issuer).isClaimValid(identity, topic, signature, data)
 
 
-@internal
+@external
 @view
-def _is_vouched(identity: address, claim_topics_registry: address, trusted_issuers_registry: address) -> bool:
-    """@dev Where no claim is asked, every identity is."""
+def is_vouched(identity: address, claim_topics_registry: address, trusted_issuers_registry: address) -> bool:
+    """
+    @notice Whether an identity contract holds now, for every topic asked, a claim that a trusted issuer vouches for. Where no claim is
+    asked, every identity does.
+    """
     topics: DynArray[uint256, TOPICS_MAX] = staticcall IClaimTopicsRegistry(claim_topics_registry).getClaimTopics()
     for topic: uint256 in topics:
         issuers: DynArray[address, ISSUERS_MAX] = staticcall ITrustedIssuersRegistry(
