@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 // The Solidity compiler of npm behind the two flags of the native one that forge uses: its download is not for machines without a network.
 
 import { readFileSync } from 'node:fs'
