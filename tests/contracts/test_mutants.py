@@ -65,7 +65,7 @@ def test_every_refusal_of_the_contracts_is_found() -> None:
 
 
 def test_the_tests_of_a_contract_come_first() -> None:
-    assert files_that_test("distribution/payout.vy")[0] == "tests/contracts/test_payout.py"
+    assert files_that_test("distribution/payout.vy")[0].startswith("tests/contracts/test_payout")
 
 
 def test_the_page_names_what_nobody_missed() -> None:
