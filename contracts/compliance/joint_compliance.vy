@@ -201,13 +201,15 @@ def count_claim(wallet: address, topic: uint256, issuer: address, claim_until: u
 
 @external
 def set_verified_until(wallets: DynArray[address, BATCH_MAX], verified_until: DynArray[uint256, BATCH_MAX]):
-    """@notice Prolongs or shortens eligibility, as after a new review; where claims are asked, only shortens. Agent only."""
+    """@notice Prolongs or shortens eligibility, as after a new review; where registered claims count, only shortens. Agent only."""
     agents._check_agent()
     self._check_lengths(len(wallets), len(verified_until))
+    settings: uint256 = requirements._settings
+    prolongs_freely: bool = settings & investor_record.LIVE != 0 or settings & investor_record.CLAIMS == 0
     for i: uint256 in range(len(wallets), bound=BATCH_MAX):
         record: uint256 = records._registered(wallets[i])
         shortens: bool = verified_until[i] <= investor_record._verified_until(record)
-        assert shortens or requirements._settings & investor_record.CLAIMS == 0, "registry: only a claim prolongs eligibility"
+        assert shortens or prolongs_freely, "registry: only a claim prolongs eligibility"
         records._set_eligibility(wallets[i], record, verified_until[i])
 
 

@@ -320,6 +320,13 @@ def test_the_joint_layout_can_be_live_too(chain: Chain, suite: Suite) -> None:
         token.fn("transfer", bob, 1, sender=ann)
     joint.fn("set_live", NO, sender=suite.owner)
     assert (joint.view("claim_topics"), answers()) == ((KYC,), (False, 10))
+    joint.fn("invalidate", ann, sender=suite.agent)
+    with refused("registry: only a claim prolongs eligibility"):
+        joint.fn("set_verified_until", [ann], [NO_EXPIRY], sender=suite.agent)
+    joint.fn("set_live", YES, sender=suite.owner)
+    joint.fn("set_verified_until", [ann], [NO_EXPIRY], sender=suite.agent)
+    issuer.fn("vouch", identity.address, KYC, 1, sender=suite.owner)
+    assert answers() == (True, 0)
 
 
 # Registered claims
