@@ -67,6 +67,9 @@ def unbindToken(_token: address):
 def transferred(_from: address, _to: address, _amount: uint256):
     """@notice Counts holders after the calling token has moved `_amount`, and tells the modules."""
     self._book(_from, _to, _amount)
+    agents._check_address(_from)
+    agents._check_address(_to)
+    assert _amount > 0, "invalid argument - no value transfer"
     external_modules._modules_transferred(_from, _to, _amount)
 
 
@@ -74,6 +77,8 @@ def transferred(_from: address, _to: address, _amount: uint256):
 def created(_to: address, _amount: uint256):
     """@notice Counts holders after the calling token has minted `_amount`, and tells the modules."""
     self._book(empty(address), _to, _amount)
+    agents._check_address(_to)
+    assert _amount > 0, "invalid argument - no value mint"
     external_modules._modules_minted(_to, _amount)
 
 
@@ -81,6 +86,8 @@ def created(_to: address, _amount: uint256):
 def destroyed(_from: address, _amount: uint256):
     """@notice Counts holders after the calling token has burned `_amount`, and tells the modules."""
     self._book(_from, empty(address), _amount)
+    agents._check_address(_from)
+    assert _amount > 0, "invalid argument - no value burn"
     external_modules._modules_burned(_from, _amount)
 
 

@@ -57,11 +57,13 @@ def removeClaimTopic(_claimTopic: uint256):
     ownership._check_owner()
     if _claimTopic not in self._topics:
         return
-    kept: DynArray[uint256, TOPICS_MAX] = []
-    for topic: uint256 in self._topics:
-        if topic != _claimTopic:
-            kept.append(topic)
-    self._topics = kept
+    last: uint256 = len(self._topics) - 1
+    for position: uint256 in range(last, bound=TOPICS_MAX):
+        if self._topics[position] == _claimTopic:
+            # The last one takes the place of the one that is gone, as in the reference.
+            self._topics[position] = self._topics[last]
+            break
+    self._topics.pop()
     log ClaimTopicRemoved(claimTopic=_claimTopic)
     self._tell_followers()
 

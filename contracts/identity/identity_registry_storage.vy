@@ -115,14 +115,12 @@ def unbindIdentityRegistry(_identityRegistry: address):
     assert _identityRegistry != empty(address), "invalid argument - zero address"
     last: uint256 = len(self._registries)
     assert last > 0, "identity registry is not stored"
-    found: bool = False
     for position: uint256 in range(last, bound=REGISTRIES_MAX):
         if self._registries[position] == _identityRegistry:
             self._registries[position] = self._registries[last - 1]
-            found = True
+            self._registries.pop()
             break
-    assert found, "identity registry is not stored"
-    self._registries.pop()
+    # One that was never bound is no agent either, and is refused by this.
     agents._remove_agent(_identityRegistry)
     log IdentityRegistryUnbound(identityRegistry=_identityRegistry)
 

@@ -15,17 +15,19 @@ exports: (ownership.owner, ownership.transferOwnership)
 
 ISSUERS_MAX: constant(uint256) = 50
 TOPICS_MAX: constant(uint256) = 15
+# More than may be given, so that too many are refused by their reason.
+TOPICS_GIVEN_MAX: constant(uint256) = 64
 
 event TrustedIssuerAdded:
     trustedIssuer: indexed(address)
-    claimTopics: DynArray[uint256, TOPICS_MAX]
+    claimTopics: DynArray[uint256, TOPICS_GIVEN_MAX]
 
 event TrustedIssuerRemoved:
     trustedIssuer: indexed(address)
 
 event ClaimTopicsUpdated:
     trustedIssuer: indexed(address)
-    claimTopics: DynArray[uint256, TOPICS_MAX]
+    claimTopics: DynArray[uint256, TOPICS_GIVEN_MAX]
 
 _issuers: DynArray[address, ISSUERS_MAX]
 _topics_of: HashMap[address, DynArray[uint256, TOPICS_MAX]]
@@ -39,12 +41,13 @@ def initialize():
 
 
 @external
-def addTrustedIssuer(_trustedIssuer: address, _claimTopics: DynArray[uint256, TOPICS_MAX]):
+def addTrustedIssuer(_trustedIssuer: address, _claimTopics: DynArray[uint256, TOPICS_GIVEN_MAX]):
     """@notice Lets claims of the issuer count on these topics. Owner only."""
     ownership._check_owner()
     assert _trustedIssuer != empty(address), "invalid argument - zero address"
     assert len(self._topics_of[_trustedIssuer]) == 0, "trusted Issuer already exists"
     assert len(_claimTopics) > 0, "trusted claim topics cannot be empty"
+    self._check_number(len(_claimTopics))
     assert len(self._issuers) < ISSUERS_MAX, "cannot have more than 50 trusted issuers"
     self._issuers.append(_trustedIssuer)
     self._trust(_trustedIssuer, _claimTopics)
@@ -63,11 +66,12 @@ def removeTrustedIssuer(_trustedIssuer: address):
 
 
 @external
-def updateIssuerClaimTopics(_trustedIssuer: address, _claimTopics: DynArray[uint256, TOPICS_MAX]):
+def updateIssuerClaimTopics(_trustedIssuer: address, _claimTopics: DynArray[uint256, TOPICS_GIVEN_MAX]):
     """@notice Replaces the topics on which the issuer counts. Owner only."""
     ownership._check_owner()
     assert _trustedIssuer != empty(address), "invalid argument - zero address"
     assert len(self._topics_of[_trustedIssuer]) > 0, "NOT a trusted issuer"
+    self._check_number(len(_claimTopics))
     assert len(_claimTopics) > 0, "claim topics cannot be empty"
     self._distrust(_trustedIssuer)
     self._trust(_trustedIssuer, _claimTopics)
@@ -106,7 +110,13 @@ def hasClaimTopic(_issuer: address, _claimTopic: uint256) -> bool:
 
 
 @internal
-def _trust(issuer: address, topics: DynArray[uint256, TOPICS_MAX]):
+@pure
+def _check_number(topics: uint256):
+    assert topics <= TOPICS_MAX, "cannot have more than 15 claim topics"
+
+
+@internal
+def _trust(issuer: address, topics: DynArray[uint256, TOPICS_GIVEN_MAX]):
     self._topics_of[issuer] = []
     for topic: uint256 in topics:
         assert topic not in self._topics_of[issuer], "issuers: claim topic is given twice"
@@ -124,8 +134,11 @@ def _distrust(issuer: address):
 @internal
 @pure
 def _without(members: DynArray[address, ISSUERS_MAX], gone: address) -> DynArray[address, ISSUERS_MAX]:
-    kept: DynArray[address, ISSUERS_MAX] = []
-    for member: address in members:
-        if member != gone:
-            kept.append(member)
+    """@dev The last one takes the place of the one that is gone, as in the reference."""
+    kept: DynArray[address, ISSUERS_MAX] = members
+    for position: uint256 in range(len(members), bound=ISSUERS_MAX):
+        if members[position] == gone:
+            kept[position] = members[len(members) - 1]
+            kept.pop()
+            break
     return kept

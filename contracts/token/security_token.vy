@@ -651,7 +651,8 @@ def _transfer(hot: uint256, sender: address, receiver: address, amount: uint256)
             code = extcall ICombinedCompliance(convert(hot >> COMPLIANCE_AT, address)).book_transfer(
                 sender, receiver, amount, sender_word >> BALANCE_AT, receiver_word >> BALANCE_AT
             )
-        else:
+        elif amount != 0:
+            # The reference's compliance refuses to hear of nothing.
             extcall ICompliance(self._compliance(hot)).transferred(sender, receiver, amount)
     if code != YES:
         self._refuse_transfer()
@@ -704,7 +705,7 @@ def _force(sender: address, receiver: address, amount: uint256):
         )
     else:
         is_eligible = self._is_verified(receiver)
-        if is_eligible:
+        if is_eligible and amount != 0:
             extcall ICompliance(self._compliance(hot)).transferred(sender, receiver, amount)
     if not is_eligible:
         self._refuse_transfer()
@@ -729,7 +730,7 @@ def _mint(hot: uint256, receiver: address, amount: uint256):
             code = extcall ICombinedCompliance(self._compliance(hot)).book_mint(
                 receiver, amount, receiver_word >> BALANCE_AT, unsafe_add(supply, amount)
             )
-        else:
+        elif amount != 0:
             extcall ICompliance(self._compliance(hot)).created(receiver, amount)
     if code == RECEIVER_NOT_VERIFIED:
         refusals._refuse("Identity is not verified.")
@@ -752,7 +753,7 @@ def _burn(holder: address, amount: uint256):
     log Transfer(_from=holder, _to=empty(address), _value=amount)
     if hot & COMBINED != 0:
         extcall ICombinedCompliance(self._compliance(hot)).book_burn(holder, amount, balance)
-    else:
+    elif amount != 0:
         extcall ICompliance(self._compliance(hot)).destroyed(holder, amount)
 
 
