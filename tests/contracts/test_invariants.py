@@ -140,6 +140,8 @@ class Security(RuleBasedStateMachine):
             self.frozen[gone] = 0
             self.move(gone, kept, self.balances[gone])
             self.investor_of[kept] = investor
+            # It held nothing but this token, so the registry has forgotten it.
+            self.investor_of[gone] = f"stranger {gone}"
 
     @rule(wallet=wallets, identity=wallets, country=st.sampled_from(COUNTRIES))
     def register(self, wallet: int, identity: int, country: int) -> None:
