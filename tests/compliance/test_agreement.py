@@ -316,7 +316,9 @@ def test_off_chain_and_chain_give_the_same_first_reason_for_every_question(share
 
 
 def test_every_reason_that_the_chain_publishes_for_a_token_has_a_sentence_here() -> None:
-    published = {reason.code for reason in contract_artifacts.reasons() if reason.contract == "security_token"}
+    reasons = [reason for reason in contract_artifacts.reasons() if reason.contract == "security_token"]
+    # The further rules' contract answers from 40 on; no security of Muniment's commands is given one.
+    published = {reason.code for reason in reasons if reason.chain_code < 40}
     # A token of ours whose compliance is not ours answers this one; Muniment deploys no such pair.
     published.discard("compliance.refused")
     assert published == REASONS_TOLD

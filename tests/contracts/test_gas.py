@@ -163,4 +163,4 @@ def separate(compiled: None) -> Suite:
 def test_a_transfer_by_the_standards_calls_alone_stays_below_its_ceiling(separate: Suite) -> None:
     separate.chain.settle()
     used = separate.token.fn("transfer", separate.person("bob"), 1, sender=separate.person("ann")).gas
-    assert 61_000 * 9 // 10 < used <= 61_000
+    assert 62_000 * 9 // 10 < used <= 62_000
