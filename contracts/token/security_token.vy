@@ -465,15 +465,15 @@ def canTransfer(_from: address, _to: address, _amount: uint256) -> bool:
     rules. A zero `_from` asks about a mint. Never reverts: where the registry or compliance fails to answer, so would the transfer.
     """
     success: bool = False
-    answer: Bytes[64] = b""
+    answer: Bytes[32] = b""
     success, answer = raw_call(
         self,
         abi_encode(_from, _to, _amount, method_id=method_id("check_transfer(address,address,uint256)")),
-        max_outsize=64,
+        max_outsize=32,
         revert_on_failure=False,
         is_static_call=True,
     )
-    return success and extract32(answer, 0, output_type=uint256) == YES
+    return success and convert(answer, uint256) == YES
 
 
 @external
@@ -651,9 +651,8 @@ def _transfer(hot: uint256, sender: address, receiver: address, amount: uint256)
             code = extcall ICombinedCompliance(convert(hot >> COMPLIANCE_AT, address)).book_transfer(
                 sender, receiver, amount, sender_word >> BALANCE_AT, receiver_word >> BALANCE_AT
             )
-        elif amount != 0:
-            # The reference's compliance refuses to hear of nothing.
-            extcall ICompliance(self._compliance(hot)).transferred(sender, receiver, amount)
+        else:
+            self._tell_moved(hot, sender, receiver, amount)
     if code != YES:
         self._refuse_transfer()
 
@@ -662,6 +661,13 @@ def _transfer(hot: uint256, sender: address, receiver: address, amount: uint256)
 @pure
 def _refuse_transfer():
     refusals._refuse("Transfer not possible")
+
+
+@internal
+def _tell_moved(hot: uint256, sender: address, receiver: address, amount: uint256):
+    if amount != 0:
+        # The reference's compliance refuses to hear of nothing.
+        extcall ICompliance(self._compliance(hot)).transferred(sender, receiver, amount)
 
 
 @internal
@@ -705,8 +711,8 @@ def _force(sender: address, receiver: address, amount: uint256):
         )
     else:
         is_eligible = self._is_verified(receiver)
-        if is_eligible and amount != 0:
-            extcall ICompliance(self._compliance(hot)).transferred(sender, receiver, amount)
+        if is_eligible:
+            self._tell_moved(hot, sender, receiver, amount)
     if not is_eligible:
         self._refuse_transfer()
 

@@ -168,7 +168,7 @@ def test_a_contract_whose_constructor_takes_structs_gets_them_from_json(deployer
     names = [name for name in kinds[0] if name.endswith(" (blueprint)")]
     made = deployer.deploy(SUITE).told["contracts"]
     parts = [[made[name], "0x" + contract_artifacts.load(name.removesuffix(" (blueprint)")).init_code_hash.hex()] for name in names]
-    told = deployer.deploy("security_factory", "--arguments", json.dumps([parts])).told
+    told = deployer.deploy("security_factory", "--arguments", json.dumps([parts, made["claim_verifier"]])).told
     assert deployer.ask("security_factory", told["contracts"]["security_factory"], "blueprints")[0][0] == parts[0][0]
     refused = deployer.deploy("security_factory", "--arguments", json.dumps([[["0x00"]]]), "--record", "other.json").refusal
     assert refused["code"] == "app.deployment_arguments"

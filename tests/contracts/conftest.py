@@ -24,8 +24,9 @@ def compiled() -> None:
     contracts_compile.build(sources, contract_artifacts.FOLDER, progress=lambda _: None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_chain(compiled: None) -> Chain:
+    """A chain for one file: what is undone leaves traces in the engine, which grows slower with every test."""
     return Chain()
 
 
@@ -35,7 +36,7 @@ def chain(shared_chain: Chain) -> Iterator[Chain]:
         yield shared_chain
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_world(shared_chain: Chain) -> World:
     return build_world(shared_chain)
 

@@ -565,7 +565,7 @@ def test_all_requests_of_a_round_have_the_same_price_and_the_parts_add_up(fund: 
     assert fund.basket.view("owed_units") == 0
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     assets=st.lists(st.integers(1, 5_000), min_size=1, max_size=4),
     gold=st.integers(0, 20),
@@ -838,7 +838,7 @@ def test_the_fee_grows_with_time_in_units_and_is_rounded_against_its_receiver(fu
     assert fund.basket.fn("collect_fee", sender=receiver).answer == 1
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(steps=st.lists(st.integers(1, YEAR // 3), min_size=1, max_size=6), fee_bps=st.integers(1, 1_000))
 def test_accruing_often_earns_what_accruing_once_earns(shared_world: World, steps: list[int], fee_bps: int) -> None:
     with shared_world.chain.undone():

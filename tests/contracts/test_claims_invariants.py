@@ -19,7 +19,7 @@ from tests.contracts.hostile_money import HostileMoney
 from tests.contracts.proofs import Tree
 
 SETTINGS = settings(
-    max_examples=15,
+    max_examples=7,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

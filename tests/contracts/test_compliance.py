@@ -49,7 +49,7 @@ def test_a_country_that_changes_counts_from_then_on(world: World) -> None:
     world.token.fn("transfer", bob, 1, sender=ann)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(listed=st.sets(st.integers(1, 999), max_size=256), asked=st.integers(0, 65_535))
 def test_a_list_of_countries_holds_exactly_what_was_listed(shared_world: World, listed: set[int], asked: int) -> None:
     world = shared_world

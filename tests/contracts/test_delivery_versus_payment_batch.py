@@ -348,7 +348,7 @@ terms_of_orders = st.tuples(st.integers(1, 60), st.integers(1, 5_000), st.intege
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     limits=st.lists(terms_of_orders, min_size=8, max_size=8),
     wanted=st.lists(fills, max_size=12),
@@ -403,7 +403,7 @@ def test_nobody_pays_more_or_gets_less_than_signed(
         )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     buy_limit=terms_of_orders, sell_limit=terms_of_orders, fill=fills, shares=st.integers(0, 60), money=st.integers(0, 3_000)
 )  # fmt: skip

@@ -199,7 +199,7 @@ def test_a_registry_that_fails_or_talks_nonsense_is_a_no_and_no_revert(world: Wo
         token.fn("transfer", bob, 0, sender=ann)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     held=st.integers(0, 20),
     frozen=st.integers(0, 25),

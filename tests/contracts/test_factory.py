@@ -22,7 +22,7 @@ def deploy_security(world: World, *, sender: str, salt: bytes = SALT, rules: byt
 
 
 @given(name=st.text(max_size=5), salt=st.binary(min_size=32, max_size=32))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_a_suite_stands_where_it_was_foretold(shared_world: World, name: str, salt: bytes) -> None:
     world, issuer = shared_world, shared_world.chain.account(name)
     with world.chain.undone():

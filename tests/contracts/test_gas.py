@@ -137,14 +137,16 @@ CEILINGS: list[tuple[str, Callable[[World], Done], int]] = [
 ]
 
 
-@pytest.mark.parametrize(("act", "ceiling"), [(act, ceiling) for _, act, ceiling in CEILINGS], ids=[name for name, _, _ in CEILINGS])
-def test_an_act_stays_below_its_ceiling(busy: World, act: Callable[[World], Done], ceiling: int) -> None:
-    busy.chain.settle()
-    used = act(busy).gas
-    assert used <= ceiling
-    # A ceiling far above the figure defends nothing.
-    assert used > ceiling * 9 // 10
-    assert used < TRANSACTION_GAS_MAX
+def test_each_act_stays_below_its_ceiling(busy: World) -> None:
+    # One test, since the order counts. A ceiling far above the figure defends nothing.
+    beside: list[str] = []
+    for name, act, ceiling in CEILINGS:
+        busy.chain.settle()
+        used = act(busy).gas
+        if not ceiling * 9 // 10 < used <= ceiling:
+            beside.append(f"{name}: {used:,} of {ceiling:,}")
+        assert used < TRANSACTION_GAS_MAX
+    assert beside == []
 
 
 @pytest.fixture(scope="module")

@@ -165,10 +165,12 @@ CEILINGS: list[tuple[str, Callable[[Desk], Done], int]] = [
 ]
 
 
-@pytest.mark.parametrize(("act", "ceiling"), [(act, ceiling) for _, act, ceiling in CEILINGS], ids=[name for name, _, _ in CEILINGS])
-def test_an_act_stays_below_its_ceiling(desk: Desk, act: Callable[[Desk], Done], ceiling: int) -> None:
-    desk.chain.settle()
-    used = act(desk).gas
-    assert used <= ceiling
-    # A ceiling far above the figure defends nothing.
-    assert used > ceiling * 9 // 10
+def test_each_act_stays_below_its_ceiling(desk: Desk) -> None:
+    # One test, since the order counts. A ceiling far above the figure defends nothing.
+    beside: list[str] = []
+    for name, act, ceiling in CEILINGS:
+        desk.chain.settle()
+        used = act(desk).gas
+        if not ceiling * 9 // 10 < used <= ceiling:
+            beside.append(f"{name}: {used:,} of {ceiling:,}")
+    assert beside == []

@@ -112,10 +112,12 @@ CEILINGS: list[tuple[str, Callable[[Busy], Done], int]] = [
 ]
 
 
-@pytest.mark.parametrize(("act", "ceiling"), [(act, ceiling) for _, act, ceiling in CEILINGS], ids=[name for name, _, _ in CEILINGS])
-def test_an_act_stays_below_its_ceiling(busy: Busy, act: Callable[[Busy], Done], ceiling: int) -> None:
-    busy.world.chain.settle()
-    used = act(busy).gas
-    assert used <= ceiling
-    # A ceiling far above the figure defends nothing.
-    assert used > ceiling * 9 // 10
+def test_each_act_stays_below_its_ceiling(busy: Busy) -> None:
+    # One test, since the order counts. A ceiling far above the figure defends nothing.
+    beside: list[str] = []
+    for name, act, ceiling in CEILINGS:
+        busy.world.chain.settle()
+        used = act(busy).gas
+        if not ceiling * 9 // 10 < used <= ceiling:
+            beside.append(f"{name}: {used:,} of {ceiling:,}")
+    assert beside == []

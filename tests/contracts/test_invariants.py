@@ -206,7 +206,7 @@ def test_a_security_keeps_its_promises_in_any_order_of_acts(shared_world: World)
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=20,
+            max_examples=8,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -320,7 +320,7 @@ acts = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(acts=acts)
 def test_lockups_are_those_of_a_plain_list_in_any_order_of_acts(shared_world: World, acts: list[tuple[str, int, int]]) -> None:
     with shared_world.chain.undone():

@@ -112,7 +112,7 @@ def test_two_hundred_are_paid_at_once_within_the_gas_of_one_transaction(
     assert all(money.view("balanceOf", each) == 1 for each in recipients)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(amounts=st.lists(st.integers(1, 2_000), min_size=1, max_size=12))
 def test_what_leaves_the_payer_reaches_the_recipients(shared_chain: Chain, amounts: list[int]) -> None:
     chain, payer = shared_chain, shared_chain.account("payer")

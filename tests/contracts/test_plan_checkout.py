@@ -322,7 +322,7 @@ def test_a_token_that_calls_back_pays_nothing_twice(till: Till) -> None:
     assert token.balance(till.treasury) == 1_000
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(invoices=st.lists(st.tuples(st.integers(1, 5), st.integers(1, 400)), min_size=1, max_size=12))
 def test_what_leaves_the_payer_is_the_sum_of_the_invoices_that_are_paid(shared_chain: Chain, invoices: list[tuple[int, int]]) -> None:
     with shared_chain.undone():

@@ -200,7 +200,7 @@ def test_a_subscription_moves_the_price_into_escrow_and_says_so(offering: Offeri
     assert offering.contract.view("allotment", ann) == 11
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(parts=st.lists(st.integers(1, 50), min_size=1, max_size=6), price=st.integers(1, 3 * PRICE_SCALE))
 def test_many_subscriptions_cost_what_one_for_all_the_shares_costs(shared_world: World, parts: list[int], price: int) -> None:
     with shared_world.chain.undone():
@@ -704,7 +704,7 @@ def split(offering: Offering, shares: list[int], *, step: int = 100) -> None:
         offering.contract.fn("count_split", step, sender=agent)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(shares=st.lists(st.integers(1, 60), min_size=2, max_size=8).filter(lambda shares: sum(shares) > 100), step=st.integers(1, 9))
 def test_an_oversubscribed_offering_is_split_by_the_largest_remainder(shared_world: World, shares: list[int], step: int) -> None:
     with shared_world.chain.undone():
@@ -1141,7 +1141,7 @@ def test_an_offering_keeps_its_promises_in_any_order_of_acts(shared_world: World
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=25,
+            max_examples=8,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

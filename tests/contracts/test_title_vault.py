@@ -658,4 +658,4 @@ def machine(garage: Garage) -> Iterator[type[Vaulting]]:
 
 
 def test_whatever_people_do_the_deed_leaves_the_vault_only_for_every_share_or_by_force(machine: type[Vaulting]) -> None:
-    run_state_machine_as_test(machine, settings=settings(max_examples=10, stateful_step_count=20, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=6, stateful_step_count=20, deadline=None))

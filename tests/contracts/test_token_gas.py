@@ -86,11 +86,12 @@ ACTS: list[tuple[str, Act, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("act", "ceiling"), [(act, ceiling) for _, act, ceiling in ACTS], ids=[name for name, _, _ in ACTS])
-def test_an_act_of_the_security_stays_below_its_ceiling(token: Contract, act: Act, ceiling: int) -> None:
-    chain = token.chain
-    chain.settle()
-    used = act(token, chain.account, chain.now).gas
-    assert used <= ceiling
-    # A ceiling far above the figure defends nothing.
-    assert used > ceiling * 97 // 100
+def test_each_act_of_the_security_stays_below_its_ceiling(token: Contract) -> None:
+    # One test, since the order counts. A ceiling far above the figure defends nothing.
+    chain, beside = token.chain, list[str]()
+    for name, act, ceiling in ACTS:
+        chain.settle()
+        used = act(token, chain.account, chain.now).gas
+        if not ceiling * 97 // 100 < used <= ceiling:
+            beside.append(f"{name}: {used:,} of {ceiling:,}")
+    assert beside == []

@@ -321,7 +321,7 @@ def test_windows_come_in_order_and_do_not_overlap(further: Further) -> None:
         further.set("set_transfer_windows", YES, [10], [2**40])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     opens=st.integers(0, DAY - 1),
     length=st.integers(1, DAY),
@@ -614,7 +614,7 @@ def test_a_lost_wallet_stays_with_its_investor(further: Further) -> None:
     assert further.of_country(GERMANY) == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(acts=st.lists(st.tuples(st.sampled_from(["gets", "sends"]), st.integers(1, 30), st.integers(0, 40)), max_size=25))
 def test_what_is_held_back_is_what_was_acquired_within_the_period_first_in_first_out(
     shared_further: Further, acts: list[tuple[str, int, int]]

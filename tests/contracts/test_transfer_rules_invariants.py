@@ -243,7 +243,7 @@ def test_the_further_rules_keep_exact_count_in_any_order_of_acts(shared_further:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=20,
+            max_examples=8,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

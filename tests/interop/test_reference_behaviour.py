@@ -218,6 +218,7 @@ def test_ours_does_what_the_reference_does(pure: Pure, scenario: Scenario) -> No
     assert {step: told(outcome) for step, outcome in differing.items()} == expected
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("makers", MIXED, ids="-".join)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 def test_a_mixed_suite_does_nothing_that_neither_pure_suite_does(stage_of: StageOf, pure: Pure, scenario: Scenario, makers: Makers) -> None:
