@@ -143,6 +143,15 @@ class History:
     def _plausible(self, of: int) -> int:
         return self._amount(of) if self._chance.random() < 0.3 else self._chance.randint(0, max(1, of))
 
+    def _to_the_edge(self, receiver: str, otherwise: int) -> int:
+        """Return, at times, what just fits under a limit or is one too many."""
+        rules = self._model.rules
+        rooms = [rules.maximum_balance - self._model.investor_balance(receiver)] if rules.maximum_balance else []
+        rooms += [rules.supply_cap - self._model.supply] if rules.supply_cap else []
+        if not rooms or self._chance.random() < 0.7:
+            return otherwise
+        return max(0, self._chance.choice(rooms) + self._chance.choice([0, 0, 1]))
+
     def _instant(self) -> int:
         now = self._model.now
         return self._chance.choice([now, now + 1, now + DAY, now + 30 * DAY, now + self._chance.randint(1, 90) * DAY, 253_402_300_800])
@@ -228,7 +237,8 @@ class History:
         )
 
     def mint(self) -> Act:
-        agent, receiver, amount = self._agent(), self._receiver(), self._plausible(600)
+        agent, receiver = self._agent(), self._receiver()
+        amount = self._to_the_edge(receiver, self._plausible(600))
         return Act("token", "mint(address,uint256)", agent, (receiver, amount), lambda: self._model.mint(agent, receiver, amount))
 
     def burn(self) -> Act:
@@ -238,7 +248,7 @@ class History:
 
     def transfer(self) -> Act:
         sender, receiver = self._holder(), self._receiver()
-        amount = self._plausible(self._model.free(sender))
+        amount = self._to_the_edge(receiver, self._plausible(self._model.free(sender)))
         return Act("token", "transfer(address,uint256)", sender, (receiver, amount), lambda: self._model.transfer(sender, receiver, amount))
 
     def approve(self) -> Act:
