@@ -26,6 +26,8 @@ CODE = BUILD / "halmos"
 ARTIFACTS = BUILD / "halmos-artifacts"
 LOOPS_MAX = 16
 SOLVER_MILLISECONDS_MAX = 120_000
+ATTEMPTS = 2
+"""The solver's first start after its installation can outlast halmos' patience, which it calls an error; that is no verdict."""
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _VERDICT = re.compile(r"^\[(PASS|FAIL|TIMEOUT|ERROR)\] (check_\w+)", re.MULTILINE)
 
@@ -52,10 +54,14 @@ def prove(sources: Path = invariants.SOURCES) -> dict[str, str]:
     command = [str(HALMOS), "--root", str(FOLDER), "--forge-build-out", "../../build/forge/out", "--contract", "Proofs"]
     command += ["--storage-layout", "generic", "--loop", str(LOOPS_MAX), "--solver-timeout-assertion", str(SOLVER_MILLISECONDS_MAX)]
     environment = {**os.environ, "PATH": f"{invariants.FORGE.parent}:{invariants.node_folder()}:{os.environ['PATH']}"}
-    ended = subprocess.run(command, cwd=FOLDER, env=environment, capture_output=True, text=True, check=False)
-    verdicts = {theorem: verdict for verdict, theorem in _VERDICT.findall(_COLOURS.sub("", ended.stdout))}
-    if not verdicts:
-        raise RuntimeError(f"halmos came to no verdict: {ended.stdout[-2000:]} {ended.stderr[-2000:]}")
+    verdicts: dict[str, str] = {}
+    for _ in range(ATTEMPTS):
+        ended = subprocess.run(command, cwd=FOLDER, env=environment, capture_output=True, text=True, check=False)
+        verdicts = {theorem: verdict for verdict, theorem in _VERDICT.findall(_COLOURS.sub("", ended.stdout))}
+        if not verdicts:
+            raise RuntimeError(f"halmos came to no verdict: {ended.stdout[-2000:]} {ended.stderr[-2000:]}")
+        if "ERROR" not in verdicts.values():
+            break
     return verdicts
 
 
