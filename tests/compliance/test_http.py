@@ -160,6 +160,7 @@ def test_roles_and_other_issuers(market: Market, api: Any) -> None:
 
 
 def test_no_table_shows_another_issuers_row(market: Market, api: Any) -> None:
+    market.registered(market.an_investor()[0])
     api.post(path(market, "freezes"), json={"address": an_address(0xF3), "reason": "Why"})
     foreign, _ = market.stage.a_tenant()
     for table in TABLES:
