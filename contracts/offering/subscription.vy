@@ -82,6 +82,9 @@ RECEIVER_FROZEN: constant(uint256) = 3
 FIRST_OF_RULES: constant(uint256) = 10
 NOT_BOUND: constant(uint256) = 12
 SUPPLY_CAP: constant(uint256) = 16
+# Further rules on when, and from whom, shares may come: these pass, or are the issuer's to settle.
+WINDOW_CLOSED: constant(uint256) = 42
+VOLUME_LIMIT: constant(uint256) = 49
 
 struct Terms:
     security: address
@@ -684,6 +687,8 @@ def _why_not(security: address, treasury: address, subscriber: address, shares: 
 @pure
 def _is_of_receiver(code: uint256) -> bool:
     """@dev Whether a reason lies with the subscriber: a paused or unbound security, or an empty treasury, is not the subscriber's."""
+    if code >= WINDOW_CLOSED and code <= VOLUME_LIMIT:
+        return False
     return code == RECEIVER_FROZEN or (code >= FIRST_OF_RULES and code != NOT_BOUND and code != SUPPLY_CAP)
 
 

@@ -588,6 +588,26 @@ def test_what_fails_for_the_issuers_reasons_is_postponed_and_tried_again(offerin
     assert offering.world.balance(ann) == 60
 
 
+def test_a_closed_transfer_window_postpones_and_refunds_nobody(offering: Offering) -> None:
+    world = offering.world
+    rules = world.chain.deploy("transfer_rules", sender=world.owner)
+    rules.fn("initialize", sender=world.owner)
+    rules.fn("set_compliance", world.token.address, world.compliance.address, sender=world.owner)
+    world.compliance.fn("set_transfer_rules", world.token.address, rules.address, sender=world.owner)
+    treasury = world.holder("treasury", 70)
+    world.token.fn("approve", offering.contract.address, 70, sender=treasury)
+    (ann,) = succeed(offering, {"ann": 60}, treasury=treasury)
+    opens_at = world.chain.now + DAY
+    rules.fn("set_transfer_windows", world.token.address, YES, [opens_at], [opens_at + DAY], sender=world.owner)
+    logs = offering.allot(ann)
+    assert named(logs, "AllotmentPostponed") == [DecodedLog("AllotmentPostponed", {"subscriber": ann, "code": 42, "fact": opens_at})]
+    with refused(NOTHING_TO_REFUND):
+        offering.refund(ann)
+    world.chain.pass_time(DAY)
+    offering.allot(ann)
+    assert world.balance(ann) == 60
+
+
 def test_a_security_that_says_nothing_of_why_it_refuses_is_tried_again(offering: Offering) -> None:
     security = """
 # pragma version 0.4.3
