@@ -13,11 +13,15 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from muniment.access.model import Pending
+from muniment.app.http.live import Live
 from muniment.settlement.commands import IssueShares, issue
 from muniment.settlement.model import Allotment
 from tests.browser.world import Person, World, a_web_server, found, signed_in, wait_until
+from tests.conftest import with_database
+from tests.flows.tampering import Change, changed
 
 pytestmark = pytest.mark.slow
 
@@ -75,6 +79,23 @@ def test_news_reaches_every_process_of_the_organisation_and_no_stranger(world: W
             time.sleep(1)
             assert "approvals" not in foreign.events
         two.close()
+
+
+def test_an_instruction_that_settles_and_a_dividend_that_is_paid_are_news_after_their_transactions_are_final(
+    world: World, things: dict[str, str], postgres_server_url: str
+) -> None:
+    with world.units.begin(world.tenant_id) as unit:
+        owner_url = with_database(postgres_server_url, str(unit.connection.scalar(sa.text("SELECT current_database()"))))
+    live = Live(world.units.backend.database, network="local")
+    before = live.look(world.tenant_id).fingerprints
+    back = "state = 'submitted', settled_at = NULL, block_number = NULL"
+    with changed(owner_url, Change("settlement.instruction", back, "state = 'settled'")):
+        instruction = live.look(world.tenant_id).fingerprints
+    with changed(owner_url, Change("servicing.dividend", "state = 'entitled'", "true", "declared_at DESC")):
+        dividend = live.look(world.tenant_id).fingerprints
+    assert [kind for kind in before if instruction[kind] != before[kind]] == ["instructions"]
+    assert [kind for kind in before if dividend[kind] != before[kind]] == ["dividends"]
+    assert things["instruction_id"]
 
 
 def test_the_stream_ends_with_the_session(world: World) -> None:

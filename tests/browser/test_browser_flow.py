@@ -207,3 +207,17 @@ def test_signing_out_ends_the_other_windows_stream(world: World, visit: Callable
     other.get_by_role("button", name="Sign out").click()
     other.wait_for_url("**/sign-in")
     page.wait_for_url("**/sign-in", timeout=20_000)
+
+
+def test_a_page_catches_up_on_what_happened_before_its_stream_began(world: World, visit: Callable[..., Visit]) -> None:
+    window = visit()
+    page = window.sign_in(world.owner)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.resource_type == "fetch" else None)
+    # The stream's first message only: from here on it would tell news, and what came before it told to nobody.
+    first = 'event: block\ndata: {"number": 7, "final": 5}\n\n'
+    page.route("**/events", lambda route: route.fulfill(status=200, content_type="text/event-stream", body=first))
+    window.go("/transactions")
+    expect(page.locator("#block-height")).to_have_text("7")
+    page.wait_for_timeout(500)
+    assert [url for url in asked if url.endswith("/transactions")]

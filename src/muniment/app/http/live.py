@@ -29,6 +29,19 @@ FINGERPRINTS: Final[Mapping[str, str]] = {
         FROM (SELECT hash, state, block_number, signed_at FROM infra.chain_transaction
               WHERE tenant_id = infra.tenant() ORDER BY signed_at DESC LIMIT 200) AS latest
     """,
+    # An instruction settles after its transaction is final, in a transaction of the database of its own.
+    "instructions": """
+        SELECT md5(coalesce(string_agg(instruction_id::text || state, ',' ORDER BY requested_at, instruction_id), ''))
+        FROM (SELECT instruction_id, state, requested_at FROM settlement.instruction
+              WHERE tenant_id = infra.tenant() ORDER BY requested_at DESC LIMIT 200) AS latest
+    """,
+    "dividends": """
+        SELECT md5(coalesce(string_agg(dividend_id::text || state || coalesce(batches, ''), ',' ORDER BY declared_at, dividend_id), ''))
+        FROM (SELECT dividend_id, state, declared_at,
+                     (SELECT string_agg(batch_id::text || batch.state, ',' ORDER BY batch_id) FROM servicing.batch
+                      WHERE batch.dividend_id = dividend.dividend_id) AS batches
+              FROM servicing.dividend WHERE tenant_id = infra.tenant() ORDER BY declared_at DESC LIMIT 20) AS latest
+    """,
     "register": """
         SELECT coalesce(string_agg(block_number || ':' || log_index, ','), '')
         FROM (SELECT block_number, log_index FROM register.movement
@@ -146,10 +159,7 @@ def _messages(seen: Snapshot | None, present: Snapshot) -> list[ServerSentEventM
     if seen is None or present.height != seen.height:
         messages.append(_message("block", {"number": present.height}))
     if seen is not None:
-        changed = [kind for kind, print_ in present.fingerprints.items() if print_ != seen.fingerprints[kind]]
-        messages.extend(_message(kind, {}) for kind in changed)
-        if changed:
-            messages.append(_message("dividends", {}))
+        messages.extend(_message(kind, {}) for kind, print_ in present.fingerprints.items() if print_ != seen.fingerprints[kind])
     return messages
 
 
