@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.world import Person, World, running_world
 
@@ -22,6 +22,10 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# How long a page may take on a busy machine before a test calls it wrong.
+PATIENCE_MILLISECONDS = 60_000
+
+expect.set_options(timeout=PATIENCE_MILLISECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +91,7 @@ def visit(browser: Browser, world: World) -> Iterator[Callable[..., Visit]]:
             color_scheme="dark" if color_scheme == "dark" else "light",
             java_script_enabled=java_script_enabled,
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_MILLISECONDS)
         made = Visit(context.new_page(), world.url)
         visits.append(made)
         return made

@@ -206,7 +206,7 @@ def test_signing_out_ends_the_other_windows_stream(world: World, visit: Callable
     other.get_by_label("Carla Auditor, menu").click()
     other.get_by_role("button", name="Sign out").click()
     other.wait_for_url("**/sign-in")
-    page.wait_for_url("**/sign-in", timeout=20_000)
+    page.wait_for_url("**/sign-in", timeout=60_000)
 
 
 def test_a_page_catches_up_on_what_happened_before_its_stream_began(world: World, visit: Callable[..., Visit]) -> None:

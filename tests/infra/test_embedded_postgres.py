@@ -48,17 +48,14 @@ def run(url: str, statement: str) -> list[tuple[object, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def test_it_starts_answers_and_stops_within_the_time_a_person_waits(postgres: EmbeddedPostgres) -> None:
-    began = time.monotonic()
+def test_it_starts_answers_stops_and_starts_again(postgres: EmbeddedPostgres) -> None:
     url = postgres.start()
     assert run(url, "SELECT current_user, current_database()") == [("muniment_owner", "muniment")]
     assert postgres.is_running()
     postgres.stop()
     assert not postgres.is_running()
-    assert time.monotonic() - began < 8
-    began = time.monotonic()
     postgres.start()
-    assert time.monotonic() - began < 3
+    assert postgres.is_running()
 
 
 def test_what_is_committed_survives_a_clean_stop(postgres: EmbeddedPostgres) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import signal
@@ -118,17 +119,43 @@ def test_a_waiting_job_runs_again_by_itself(database: Database) -> None:
 
 
 def test_a_process_that_has_come_further_looks_again_soon(database: Database) -> None:
-    runs: list[float] = []
+    put_back: list[dt.timedelta] = []
 
     def wait(job: RunningJob) -> Done | Waiting:
-        runs.append(time.monotonic())
-        return Waiting(f"for step {len(runs)}") if len(runs) < 6 else Done()
+        with database.worker_transaction() as connection:
+            put_back.append(
+                connection.execute(
+                    sa.text(
+                        "SELECT max(scheduled.at) - max(started.at) FROM"
+                        " (SELECT scheduled_at AS at FROM procrastinate.procrastinate_jobs WHERE id = :id) AS scheduled,"
+                        " (SELECT at FROM procrastinate.procrastinate_events WHERE job_id = :id AND type = 'deferred_for_retry') AS started"
+                    ),
+                    {"id": job.job_id},
+                ).scalar()
+                or dt.timedelta(0)
+            )
+        return Waiting(f"for step {len(put_back)}") if len(put_back) < 6 else Done()
 
     defer(database, "test.wait")
     with running(database, {"test.wait": wait}):
-        wait_until(lambda: len(runs) == 6, seconds=15)
+        wait_until(lambda: len(put_back) == 6, seconds=60)
     # With one reason for all of them the waits would be 0.5, 1, 2, 4 and 8 s.
-    assert runs[5] - runs[0] < 12
+    assert max(put_back) < dt.timedelta(seconds=1)
+
+
+def test_what_a_clock_decides_is_looked_at_again_at_its_time(database: Database) -> None:
+    looked: list[dt.datetime] = []
+    until = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=3)
+
+    def wait(job: RunningJob) -> Done | Waiting:
+        looked.append(dt.datetime.now(dt.UTC))
+        return Waiting("for the date", until=until) if looked[-1] < until else Done()
+
+    defer(database, "test.wait")
+    with running(database, {"test.wait": wait}):
+        wait_until(lambda: count(database) == 0, seconds=60)
+    # Growing intervals would have looked at 0.5 and 1.5 s too; the timer may be early by a moment.
+    assert len([at for at in looked if at < until - dt.timedelta(seconds=0.5)]) == 1
 
 
 def test_a_final_transaction_wakes_the_processes_of_its_tenant_that_wait_for_its_purpose(database: Database) -> None:

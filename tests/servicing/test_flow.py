@@ -32,6 +32,7 @@ from muniment.servicing.model import (
     PaidDividend,
     PerShare,
     Total,
+    mark_purpose,
 )
 from muniment.servicing.process import pay_dividend, reconcile, verify_distribution
 from muniment.settlement.commands import RecoverWallet, recover
@@ -151,6 +152,23 @@ def test_nothing_happens_before_the_dates(payday: Payday) -> None:
     assert isinstance(payday.dividend(dividend_id), EntitledDividend)
     assert payday.received() == ["0.00", "0.00", "0.00"]
     payday.scene.pass_time(3700)
+    payday.scene.waits(lambda: pay_dividend(dividend_id, begin=payday.scene.begin))
+    assert payday.received() == ["6.00", "3.00", "1.00"]
+
+
+def test_a_chain_whose_clock_is_behind_is_marked_until_a_block_closes_the_record_date(payday: Payday) -> None:
+    dividend_id = payday.declare(Total(dollars("10.00")))
+    payday.scene.stage.clock.advance(dt.timedelta(seconds=20))
+    seen: list[str] = []
+    for _ in range(3):
+        seen.append(payday.reason(dividend_id))
+        payday.scene.stage.step()
+    assert seen == ["servicing.record_block_not_final"] * 3
+    assert isinstance(payday.dividend(dividend_id), DeclaredDividend)
+    with payday.scene.begin() as unit:
+        marks = [unit.transactions.find(mark_purpose(dividend_id, number)) for number in range(4)]
+    assert [mark is not None and mark.is_closed for mark in marks] == [True, True, True, False]
+    payday.scene.stage.rpc.call("evm_increaseTime", [20])
     payday.scene.waits(lambda: pay_dividend(dividend_id, begin=payday.scene.begin))
     assert payday.received() == ["6.00", "3.00", "1.00"]
 

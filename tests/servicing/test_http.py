@@ -122,9 +122,12 @@ def test_an_investor_may_not_declare_and_a_stranger_finds_nothing(company: Scene
     with a_client(company, an_actor(company.tenant_id, Role.INVESTOR), http.ROUTES) as client:
         assert client.get("/v1/dividends").status_code == 403
         assert client.post("/v1/dividends", json=a_body(company)).status_code == 403
+    with a_client(company, company.owner, http.ROUTES) as client:
+        declared = client.post("/v1/dividends", json=a_body(company)).json()
     with company.begin() as unit:
-        known = unit.dividends.everything()
-    assert known
+        approved = approve_request(company.second, ApprovalId(parse_id(declared["approval_id"])), unit=unit)
+        declare_dividend(company.second, DeclareDividend.from_json(approved.requested.request), unit=unit)
+        assert unit.dividends.everything()
     _, stranger = scene_stage.a_tenant()
     with a_client(company, stranger, http.ROUTES) as client:
         assert client.get("/v1/dividends").json()["dividends"] == []

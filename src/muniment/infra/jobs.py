@@ -64,11 +64,13 @@ class Done:
 class Waiting:
     """The process cannot go on yet: run it again later, or as soon as a transaction of its tenant is final.
 
-    `purpose` narrows the waking to transactions whose purpose starts with it; empty means any.
+    `purpose` narrows the waking to transactions whose purpose starts with it; empty means any. `until` is for what a clock decides:
+    it is looked at again then, and not at growing intervals.
     """
 
     reason: str
     purpose: str = ""
+    until: dt.datetime | None = None
 
 
 ProcessOutcome: TypeAlias = Done | Waiting
@@ -378,7 +380,11 @@ class JobRunner:
                 ),
                 {"id": job.id, "note": json.dumps(note)},
             ).scalar()
-        return 0.0 if was_woken else min(WAIT_SECONDS_MAX, WAIT_SECONDS_MIN * 2 ** min(times, 10))
+        if was_woken:
+            return 0.0
+        if waiting.until is not None:
+            return min(WAIT_SECONDS_MAX, max(0.0, (waiting.until - self._clock.now()).total_seconds()))
+        return min(WAIT_SECONDS_MAX, WAIT_SECONDS_MIN * 2 ** min(times, 10))
 
     def _note_outage(self, job: procrastinate_jobs.Job, error: Unreachable) -> float:
         """Treat an outage as something to wait for; without a database there is nowhere to write that, and the queue rests anyway."""

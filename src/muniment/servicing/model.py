@@ -307,9 +307,14 @@ def allowance_purpose(dividend_id: DividendId, round_number: int) -> str:
     return f"{PURPOSE_PREFIX}{dividend_id}:allowance-{round_number}"
 
 
-def mark_purpose(dividend_id: DividendId) -> str:
-    """Return the name of the transaction that writes the announcement's hash to the chain after the record date."""
-    return f"{PURPOSE_PREFIX}{dividend_id}:record-mark"
+def mark_purpose(dividend_id: DividendId, number: int = 0) -> str:
+    """Return the name of a transaction that writes the announcement's hash to the chain after the record date; mostly one is enough."""
+    return f"{PURPOSE_PREFIX}{dividend_id}:record-mark" + (f"-{number}" if number else "")
+
+
+def record_date_closes_at(record_at: dt.datetime) -> dt.datetime:
+    """Return the first time at which a block made then bears a later time than the record date: blocks count whole seconds."""
+    return record_at.replace(microsecond=0) + dt.timedelta(seconds=1)
 
 
 def dividend_of_purpose(purpose: str) -> DividendId | None:

@@ -47,6 +47,7 @@ from muniment.servicing.model import (
     first_batches,
     held_reason,
     mark_purpose,
+    record_date_closes_at,
     repeat_batch,
     split_batch,
 )
@@ -91,8 +92,9 @@ def _fix_entitlements(dividend_id: DividendId, *, begin: BeginServicing) -> Wait
         if not isinstance(dividend, DeclaredDividend):
             return None
         now = unit.clock.now()
-        if now <= dividend.record_at:
-            return Waiting("servicing.record_date_ahead")
+        closes_at = record_date_closes_at(dividend.record_at)
+        if now < closes_at:
+            return Waiting("servicing.record_date_ahead", until=closes_at)
         try:
             holders = snapshot(dividend.security_id, at=dividend.record_at, unit=unit)
         except NotFinalYet:
@@ -117,9 +119,13 @@ def _fix_entitlements(dividend_id: DividendId, *, begin: BeginServicing) -> Wait
 def _mark_record_date(declared: DeclaredDividend, *, unit: ServicingUnit) -> Waiting:
     """Write the announcement's hash to the chain after the record date, from the issuer to itself.
 
-    It proves what was announced, and on a chain that only makes blocks for transactions it brings the block that closes the date.
+    It proves what was announced, and on a chain that only makes blocks for transactions it brings the block that closes the date. Where
+    the chain's clock is behind ours, so that the mark's block does not close it, another one follows.
     """
-    purpose = mark_purpose(declared.dividend_id)
+    number = 0
+    while (mark := unit.transactions.find(mark_purpose(declared.dividend_id, number))) is not None and mark.is_closed:
+        number += 1
+    purpose = mark_purpose(declared.dividend_id, number)
     operator = operator_of(unit)
     digest = keccak(canonical_json(announcement(declared)))
     unit.transactions.submit(tenant_id=unit.tenant_id, sender=operator, to=operator, data=digest, purpose=purpose, gas_limit=MARK_GAS)
@@ -133,7 +139,7 @@ def _open_batches(dividend_id: DividendId, *, begin: BeginServicing) -> Waiting 
         if not isinstance(dividend, EntitledDividend):
             return None
         if unit.clock.now() < dividend.declared.payment_at:
-            return Waiting("servicing.payment_date_ahead")
+            return Waiting("servicing.payment_date_ahead", until=dividend.declared.payment_at)
         payable = [payment for payment in unit.dividends.payments(dividend_id) if payment.state == "payable"]
         if not payable:
             return None
