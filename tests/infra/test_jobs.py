@@ -179,6 +179,27 @@ def test_a_final_transaction_wakes_the_processes_of_its_tenant_that_wait_for_its
         assert runs[before][0] == "mine" and runs[before][1] - woken_at < 2
 
 
+def test_a_process_that_is_done_wakes_who_waits_for_its_result(database: Database) -> None:
+    results: list[str] = []
+    looked: list[bool] = []
+
+    def use(job: RunningJob) -> Done | Waiting:
+        looked.append(bool(results))
+        # One reason all along: by itself it would look again after 0.5, 1, 2, 4 s and so on.
+        return Done() if results else Waiting("for the result", purpose="test.result:7")
+
+    def make(job: RunningJob) -> Done:
+        results.append("made")
+        return Done(wakes="test.result:7")
+
+    defer(database, "test.use")
+    with running(database, {"test.use": use, "test.make": make}):
+        wait_until(lambda: len(looked) == 4, seconds=60)
+        defer(database, "test.make")
+        wait_until(lambda: count(database) == 0, seconds=60)
+    assert looked == [False] * 4 + [True]
+
+
 def test_a_platform_transaction_wakes_whoever_waits_for_its_purpose(database: Database) -> None:
     runs: list[float] = []
 

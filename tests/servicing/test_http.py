@@ -127,7 +127,8 @@ def test_an_investor_may_not_declare_and_a_stranger_finds_nothing(company: Scene
     with company.begin() as unit:
         approved = approve_request(company.second, ApprovalId(parse_id(declared["approval_id"])), unit=unit)
         declare_dividend(company.second, DeclareDividend.from_json(approved.requested.request), unit=unit)
-        assert unit.dividends.everything()
+        known = unit.dividends.everything()
+    assert known
     _, stranger = scene_stage.a_tenant()
     with a_client(company, stranger, http.ROUTES) as client:
         assert client.get("/v1/dividends").json()["dividends"] == []

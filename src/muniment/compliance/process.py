@@ -29,7 +29,7 @@ from muniment.infra.evm.decoding import RawLog
 from muniment.infra.evm.follower import FollowedBlock
 from muniment.infra.evm.sender import ChainTransaction, TransactionState
 from muniment.infra.jobs import Done, ProcessOutcome, Waiting
-from muniment.instruments.model.securities import DeployedSecurity, OpenSecurity
+from muniment.instruments.model.securities import DeployedSecurity, OpenSecurity, token_purpose
 from muniment.instruments.model.securities import open_security as opened
 from muniment.parties.model import Verified, numeric_country
 from muniment.units.ids import Address, InvestorId, SecurityId, TenantId, new_id
@@ -173,7 +173,7 @@ def open_security(security_id: SecurityId, *, units: Units) -> ProcessOutcome:
         if isinstance(security, OpenSecurity):
             return Done()
         if not isinstance(security, DeployedSecurity):
-            return Waiting("the security's deployment", f"instruments.deploy_token:{security_id}")
+            return Waiting("the security's deployment", token_purpose(security_id))
         rules = _submit_rules(security, unit)
         unpaused = unit.compliance_chain.unpause(token=security.token_address, operator=suite_of(unit).operator, purpose=purpose)
     crashpoint("compliance.after_open_signed")

@@ -57,7 +57,9 @@ _log = structlog.get_logger("jobs")
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The process has nothing left to do."""
+    """The process has nothing left to do; who waits for the purpose `wakes` may go on."""
+
+    wakes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class Waiting:
     """The process cannot go on yet: run it again later, or as soon as a transaction of its tenant is final.
 
     `purpose` narrows the waking to transactions whose purpose starts with it; empty means any. `until` is for what a clock decides:
-    it is looked at again then, and not at growing intervals.
+    it is looked at again then, and not at growing intervals. Without it, a process that waits for another's result names a purpose that
+    the other one's `Done` wakes: a final transaction wakes both at once, and the result may not be stored yet.
     """
 
     reason: str
@@ -351,6 +354,8 @@ class JobRunner:
                     outcome = "waiting"
                     raise _RunAgain(after_seconds=self._note_waiting(job, result))
                 outcome = "done"
+                if result.wakes:
+                    self._wake(tenant_id, result.wakes)
             except _RunAgain:
                 raise
             except Exception as error:
@@ -364,6 +369,10 @@ class JobRunner:
             finally:
                 metrics.JOBS_FINISHED.labels(job=job.task_name, outcome=outcome).inc()
                 metrics.JOBS_SECONDS.labels(job=job.task_name).observe(time.monotonic() - started)
+
+    def _wake(self, tenant_id: TenantId | None, purpose: str) -> None:
+        with self._database.worker_transaction() as connection:
+            wake(connection, tenant_id=tenant_id, purpose=purpose)
 
     def _note_waiting(self, job: procrastinate_jobs.Job, waiting: Waiting) -> float:
         """Write down what the job waits for; return the seconds until it is run again unasked."""

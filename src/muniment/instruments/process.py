@@ -20,7 +20,7 @@ from muniment.infra.evm.sender import ChainTransaction, TransactionState
 from muniment.infra.jobs import Done, ProcessOutcome, Waiting
 from muniment.instruments.errors import DeploymentFailed, PlatformMissing
 from muniment.instruments.events import SecurityDeployed, TitleMinted
-from muniment.instruments.model.securities import DeployingSecurity, DraftedSecurity, begin_deployment, finish_deployment
+from muniment.instruments.model.securities import DeployingSecurity, DraftedSecurity, begin_deployment, finish_deployment, token_purpose
 from muniment.instruments.ports import InstrumentsUnit, IssuerSuite, PlatformUnit, StoredAsset, Title
 from muniment.units.ids import Address, AssetRecordId, SecurityId, TenantId
 
@@ -35,6 +35,8 @@ GRANT_WEI_MIN = 10**17
 DEED_NAME = "Title deeds"
 DEED_SYMBOL = "DEED"
 PLATFORM_ARTIFACTS = ("security_factory", "asset_registry", "payout", "payment_token")
+PLATFORM_PURPOSE = "instruments.platform"
+"""Begins the names of the platform's deployments; whoever needs its contracts waits for it."""
 
 
 def deploy_platform(operator: Address, *, platform: PlatformUnits) -> ProcessOutcome:
@@ -44,20 +46,20 @@ def deploy_platform(operator: Address, *, platform: PlatformUnits) -> ProcessOut
     """
     with platform() as unit:
         if set(PLATFORM_ARTIFACTS) <= unit.suites.platform_contracts().keys():
-            return Done()
+            return Done(wakes=PLATFORM_PURPOSE)
         addresses = unit.instruments_chain.create_platform(operator)
     crashpoint("instruments.after_platform_signed")
     with platform() as unit:
         transactions = unit.instruments_chain.platform_transactions()
         if not _are_final(transactions):
-            return Waiting("the platform's contracts", "instruments.platform")
+            return Waiting("the platform's contracts", PLATFORM_PURPOSE)
         now = unit.clock.now()
         block = min(_block(transaction) for transaction in transactions)
         for name, address in addresses.items():
             unit.suites.watch(address, name, deployed_block=block, shared=True)
             unit.suites.add_platform(name, address, deployed_block=block, at=now)
         unit.suites.add_platform("operator", operator, deployed_block=block, at=now)
-    return Done()
+    return Done(wakes=PLATFORM_PURPOSE)
 
 
 def register_asset(
@@ -98,7 +100,7 @@ def deploy_security(
         security = unit.securities.get(security_id)
         asset_record_id = security.terms.asset_record_id
     if not isinstance(security, DraftedSecurity | DeployingSecurity):
-        return Done()
+        return Done(wakes=token_purpose(security_id))
     waiting = _prepare(asset_record_id, units=units, platform=platform, grant_wei=grant_wei)
     if waiting is not None:
         return waiting
@@ -110,15 +112,15 @@ def deploy_security(
         if not _finish_suite(unit):
             return Waiting("the issuer's suite", "instruments.deploy_suite")
         if not _finish_token(security_id, unit):
-            return Waiting("the token", f"instruments.deploy_token:{security_id}")
-    return Done()
+            return Waiting("the token", token_purpose(security_id))
+    return Done(wakes=token_purpose(security_id))
 
 
 def _prepare(asset_record_id: AssetRecordId, *, units: Units, platform: PlatformUnits, grant_wei: int) -> Waiting | None:
     """See to the issuer's gas money and the asset's registration: both are the platform's to send, so they go in one block."""
     with platform() as unit:
         if not set(PLATFORM_ARTIFACTS) <= unit.suites.platform_contracts().keys():
-            return Waiting("the platform's contracts", "instruments.platform")
+            return Waiting("the platform's contracts", PLATFORM_PURPOSE)
     funding = _prepare_issuer(units=units, platform=platform, grant_wei=grant_wei)
     registration = _register(asset_record_id, units=units, platform=platform)
     return funding or registration
@@ -237,7 +239,7 @@ def _finish_token(security_id: SecurityId, unit: InstrumentsUnit) -> bool:
     security = unit.securities.get(security_id, lock=True)
     if not isinstance(security, DeployingSecurity):
         return True
-    transaction = unit.transactions.find(f"instruments.deploy_token:{security_id}")
+    transaction = unit.transactions.find(token_purpose(security_id))
     if transaction is None or not _are_final([transaction]):
         return False
     deployed = finish_deployment(security, _block(transaction))

@@ -92,6 +92,11 @@ TokenisedSecurity: TypeAlias = DeployedSecurity | OpenSecurity | ClosedSecurity
 """A security whose token stands on the chain."""
 
 
+def token_purpose(security_id: SecurityId) -> str:
+    """Return the name of the transaction that puts a security's token on the chain."""
+    return f"instruments.deploy_token:{security_id}"
+
+
 def check_terms(terms: SecurityTerms) -> SecurityTerms:
     """Return the terms; refuse a name, symbol, number of decimals, currency or authorisation that a token cannot have."""
     if not terms.name.strip() or len(terms.name.encode()) > NAME_BYTES_MAX or not terms.name.isprintable():
