@@ -16,6 +16,11 @@ owner: public(address)
 @external
 def transferOwnership(newOwner: address):
     """@notice Hands the contract to `newOwner`, who holds every right of an owner from then on."""
+    self._transfer_ownership(newOwner)
+
+
+@internal
+def _transfer_ownership(newOwner: address):
     self._check_owner()
     if newOwner == empty(address):
         refusals._refuse("Ownable: new owner is the zero address")

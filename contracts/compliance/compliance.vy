@@ -27,8 +27,7 @@ initializes: token_rules[ownership := ownership, agents := agents]
 
 exports: (ownership.owner, ownership.transferOwnership)
 exports: (agents.addAgent, agents.removeAgent, agents.isAgent)
-exports: (external_modules.addModule, external_modules.removeModule, external_modules.callModuleFunction)
-exports: (external_modules.getModules, external_modules.isModuleBound)
+exports: (external_modules.callModuleFunction, external_modules.getModules, external_modules.isModuleBound)
 exports: (token_rules.set_rules, token_rules.set_countries, token_rules.apply_rules, token_rules.set_transfer_rules)
 exports: (token_rules.seed_holders, token_rules.isTokenBound, token_rules.getTokenBound, token_rules.tokens)
 exports: (token_rules.rules, token_rules.transfer_rules, token_rules.is_country_listed)
@@ -36,6 +35,9 @@ exports: (token_rules.rules, token_rules.transfer_rules, token_rules.is_country_
 
 # The token's own answer to any no of ours: what a module minds it does not say.
 REFUSED_BY_MODULE: constant(uint256) = 18
+
+# Of a token's rules, at the place of the registry's settings that are none here: whether there are modules to ask.
+MODULES: constant(uint256) = 128
 
 
 @external
@@ -51,10 +53,10 @@ def bindToken(_token: address):
     is_self: bool = msg.sender == _token
     if is_self and token_rules._rules[_token] & token_rules.BOUND != 0:
         return
-    is_first: bool = is_self and len(token_rules._tokens) == 0
+    is_first: bool = is_self and token_rules._counts & token_rules.TOKENS == 0
     may: bool = is_first or msg.sender == ownership.owner or agents._agents[msg.sender]
     assert may, "only owner or token can call"
-    token_rules._bind(_token, 0)
+    token_rules._bind(_token, self._settings())
 
 
 @external
@@ -64,31 +66,48 @@ def unbindToken(_token: address):
 
 
 @external
+def addModule(_module: address):
+    """@notice Asks `_module` from now on. One that is not plug and play must first find this contract suitable. Owner only."""
+    external_modules._add_module(_module)
+    token_rules._spread(self._settings())
+
+
+@external
+def removeModule(_module: address):
+    """@notice No longer asks `_module`, whether or not it lets go. Owner only."""
+    external_modules._remove_module(_module)
+    token_rules._spread(self._settings())
+
+
+@external
 def transferred(_from: address, _to: address, _amount: uint256):
     """@notice Counts holders after the calling token has moved `_amount`, and tells the modules."""
-    self._book(_from, _to, _amount)
+    word: uint256 = self._book(_from, _to, _amount)
     agents._check_address(_from)
     agents._check_address(_to)
     assert _amount > 0, "invalid argument - no value transfer"
-    external_modules._modules_transferred(_from, _to, _amount)
+    if word & MODULES != 0:
+        external_modules._modules_transferred(_from, _to, _amount)
 
 
 @external
 def created(_to: address, _amount: uint256):
     """@notice Counts holders after the calling token has minted `_amount`, and tells the modules."""
-    self._book(empty(address), _to, _amount)
+    word: uint256 = self._book(empty(address), _to, _amount)
     agents._check_address(_to)
     assert _amount > 0, "invalid argument - no value mint"
-    external_modules._modules_minted(_to, _amount)
+    if word & MODULES != 0:
+        external_modules._modules_minted(_to, _amount)
 
 
 @external
 def destroyed(_from: address, _amount: uint256):
     """@notice Counts holders after the calling token has burned `_amount`, and tells the modules."""
-    self._book(_from, empty(address), _amount)
+    word: uint256 = self._book(_from, empty(address), _amount)
     agents._check_address(_from)
     assert _amount > 0, "invalid argument - no value burn"
-    external_modules._modules_burned(_from, _amount)
+    if word & MODULES != 0:
+        external_modules._modules_burned(_from, _amount)
 
 
 @external
@@ -102,7 +121,7 @@ def canTransfer(_from: address, _to: address, _amount: uint256) -> bool:
     fact: uint256 = 0
     token: address = msg.sender
     if token_rules._rules[token] & token_rules.BOUND == 0:
-        if not msg.sender.is_contract and len(token_rules._tokens) == 0:
+        if not msg.sender.is_contract and token_rules._counts & token_rules.TOKENS == 0:
             # Somebody asks before there is a token: there are no rules but the modules'.
             return external_modules._modules_allow(_from, _to, _amount)
         token = token_rules._asked_token()
@@ -135,6 +154,12 @@ def investor_balance(token: address, wallet: address) -> uint256:
 
 @internal
 @view
+def _settings() -> uint256:
+    return MODULES if external_modules._has_modules() else 0
+
+
+@internal
+@view
 def _registry(token: address) -> address:
     return staticcall IRegisteredToken(token).identityRegistry()
 
@@ -150,7 +175,7 @@ def _judge(token: address, sender: address, receiver: address, amount: uint256) 
     fact: uint256 = 0
     if word & token_rules.RULED != 0 or word >> token_rules.HOLDER_CAP_AT != 0:
         code, fact = self._judge_by_rules(token, word, sender, receiver, amount)
-    if code == token_rules.YES and external_modules._has_modules():
+    if code == token_rules.YES and word & MODULES != 0:
         if not external_modules._modules_allow(sender, receiver, amount):
             return REFUSED_BY_MODULE, 0
     return code, fact
@@ -196,11 +221,11 @@ def _judge_by_rules(token: address, word: uint256, sender: address, receiver: ad
 
 
 @internal
-def _book(sender: address, receiver: address, amount: uint256):
-    """@dev For the calling token, which moved first: the balances before are those now, less the move."""
+def _book(sender: address, receiver: address, amount: uint256) -> uint256:
+    """@dev For the calling token, which moved first: the balances before are those now, less the move. Returns the token's rules."""
     word: uint256 = token_rules._rules_of_caller()
     if word & (token_rules.COUNTED | token_rules.FURTHER) == 0:
-        return
+        return word
     moves: bool = amount != 0 and sender != receiver
     sender_balance: uint256 = 0
     receiver_balance: uint256 = 0
@@ -218,6 +243,7 @@ def _book(sender: address, receiver: address, amount: uint256):
         if moves and receiver != empty(address):
             receiver_balance -= amount
         token_rules._book_further(msg.sender, sender, receiver, amount, sender_balance, receiver_balance, joins, leaves)
+    return word
 
 
 @internal

@@ -30,42 +30,6 @@ _is_module_bound: HashMap[address, bool]
 
 
 @external
-def addModule(_module: address):
-    """@notice Asks `_module` from now on. One that is not plug and play must first find this contract suitable. Owner only."""
-    ownership._check_owner()
-    assert _module != empty(address), "invalid argument - zero address"
-    assert not self._is_module_bound[_module], "module already bound"
-    assert len(self._modules) < MODULES_MAX, "cannot add more than 25 modules"
-    if not staticcall IComplianceModule(_module).isPlugAndPlay():
-        is_suitable: bool = staticcall IComplianceModule(_module).canComplianceBind(self)
-        assert is_suitable, "compliance is not suitable for binding to the module"
-    self._is_module_bound[_module] = True
-    self._modules.append(_module)
-    log ModuleAdded(_module=_module)
-    extcall IComplianceModule(_module).bindCompliance(self)
-
-
-@external
-def removeModule(_module: address):
-    """@notice No longer asks `_module`, whether or not it lets go. Owner only."""
-    ownership._check_owner()
-    assert _module != empty(address), "invalid argument - zero address"
-    assert self._is_module_bound[_module], "module not bound"
-    self._is_module_bound[_module] = False
-    last: address = self._modules.pop()
-    # The last takes the place of the one that goes, as in the reference.
-    for i: uint256 in range(len(self._modules), bound=MODULES_MAX):
-        if self._modules[i] == _module:
-            self._modules[i] = last
-            break
-    log ModuleRemoved(_module=_module)
-    # A module that breaks must not be able to stay: its answer does not matter.
-    let_go: bool = raw_call(
-        _module, abi_encode(self, method_id=method_id("unbindCompliance(address)")), revert_on_failure=False
-    )
-
-
-@external
 def callModuleFunction(callData: Bytes[CALL_BYTES_MAX], _module: address):
     """@notice Calls a bound module as this contract, to set the module's own parameters. Its refusal is passed on. Owner only."""
     ownership._check_owner()
@@ -91,9 +55,44 @@ def isModuleBound(_module: address) -> bool:
 
 
 @internal
+def _add_module(_module: address):
+    """@dev Asks `_module` from now on. One that is not plug and play must first find this contract suitable. Owner only."""
+    ownership._check_owner()
+    assert _module != empty(address), "invalid argument - zero address"
+    assert not self._is_module_bound[_module], "module already bound"
+    assert len(self._modules) < MODULES_MAX, "cannot add more than 25 modules"
+    if not staticcall IComplianceModule(_module).isPlugAndPlay():
+        is_suitable: bool = staticcall IComplianceModule(_module).canComplianceBind(self)
+        assert is_suitable, "compliance is not suitable for binding to the module"
+    self._is_module_bound[_module] = True
+    self._modules.append(_module)
+    log ModuleAdded(_module=_module)
+    extcall IComplianceModule(_module).bindCompliance(self)
+
+
+@internal
+def _remove_module(_module: address):
+    """@dev No longer asks `_module`, whether or not it lets go. Owner only."""
+    ownership._check_owner()
+    assert _module != empty(address), "invalid argument - zero address"
+    assert self._is_module_bound[_module], "module not bound"
+    self._is_module_bound[_module] = False
+    last: address = self._modules.pop()
+    # The last takes the place of the one that goes, as in the reference.
+    for i: uint256 in range(len(self._modules), bound=MODULES_MAX):
+        if self._modules[i] == _module:
+            self._modules[i] = last
+            break
+    log ModuleRemoved(_module=_module)
+    # A module that breaks must not be able to stay: its answer does not matter.
+    let_go: bool = raw_call(
+        _module, abi_encode(self, method_id=method_id("unbindCompliance(address)")), revert_on_failure=False
+    )
+
+
+@internal
 @view
 def _has_modules() -> bool:
-    """@dev Reads one word, so that a compliance contract without modules pays no more than that."""
     return len(self._modules) > 0
 
 

@@ -10,6 +10,7 @@ holders is kept, and corrected when a wallet changes its investor.
 
 from access import ownership
 from access import agents
+from access import refusals
 from compliance import token_rules
 from identity import investor_record
 from identity import records
@@ -116,7 +117,8 @@ def bindToken(_token: address):
     if msg.sender == _token and token_rules._rules[_token] & token_rules.BOUND != 0:
         return
     # A bound token may recover wallets, so no token binds itself.
-    assert msg.sender == ownership.owner or agents._agents[msg.sender], "only owner or token can call"
+    if msg.sender != ownership.owner and not agents._agents[msg.sender]:
+        refusals._refuse("only owner or token can call")
     token_rules._bind(_token, requirements._settings)
 
 
@@ -158,7 +160,8 @@ def register_investor(wallet: address, identity: address, country: uint16, verif
     """
     agents._check_agent()
     # As the batch does, in place: it costs less so.
-    assert 0 < country and country <= COUNTRY_CODE_MAX, "registry: country is not an ISO 3166-1 number"
+    if country == 0 or country > COUNTRY_CODE_MAX:
+        refusals._refuse("registry: country is not an ISO 3166-1 number")
     until: uint256 = min(verified_until, investor_record.NO_EXPIRY)
     filed: address = wallet if identity == empty(address) else identity
     self._register(wallet, filed, country, until << investor_record.VERIFIED_UNTIL_AT)
@@ -187,7 +190,8 @@ def register_claimed(
 ):
     """@notice Registers an investor's wallet with a first claim, eligible as long as the claim. The claim verifier only."""
     self._check_claim_verifier()
-    assert 0 < country and country <= COUNTRY_CODE_MAX, "registry: country is not an ISO 3166-1 number"
+    if country == 0 or country > COUNTRY_CODE_MAX:
+        refusals._refuse("registry: country is not an ISO 3166-1 number")
     self._register(wallet, identity, country, requirements._with_claim(wallet, 0, topic, issuer, claim_until))
 
 
@@ -209,7 +213,8 @@ def set_verified_until(wallets: DynArray[address, BATCH_MAX], verified_until: Dy
     for i: uint256 in range(len(wallets), bound=BATCH_MAX):
         record: uint256 = records._registered(wallets[i])
         shortens: bool = verified_until[i] <= investor_record._verified_until(record)
-        assert shortens or prolongs_freely, "registry: only a claim prolongs eligibility"
+        if not shortens and not prolongs_freely:
+            refusals._refuse("registry: only a claim prolongs eligibility")
         records._set_eligibility(wallets[i], record, verified_until[i])
 
 
@@ -218,7 +223,8 @@ def invalidate(wallet: address):
     """@notice Ends the eligibility of this wallet and all others of its investor at once. An agent or a trusted issuer."""
     if not agents._agents[msg.sender]:
         is_trusted: bool = staticcall ITrustedIssuersRegistry(requirements.issuersRegistry).isTrustedIssuer(msg.sender)
-        assert is_trusted, "registry: caller is neither agent nor trusted issuer"
+        if not is_trusted:
+            refusals._refuse("registry: caller is neither agent nor trusted issuer")
     records._registered(wallet)
     records._end_eligibility(wallet)
 
@@ -252,7 +258,8 @@ def deleteIdentity(_userAddress: address):
     """@notice Forgets a wallet, also a lost one that was replaced. Its tokens stay where they are, with an unknown holder. Agent only."""
     agents._check_agent()
     record: uint256 = records._records[_userAddress]
-    assert record != 0 and record & investor_record.NO_RECORD == 0, "address not stored yet"
+    if record == 0 or record & investor_record.NO_RECORD != 0:
+        refusals._refuse("address not stored yet")
     self._take_out(_userAddress, record)
     if record & investor_record.MOVED == 0:
         log records.IdentityRemoved(investorAddress=_userAddress, identity=investor_record._identity(record))
@@ -266,7 +273,8 @@ def recover_wallet(lost: address, replacement: address, investor: address) -> bo
     @return False, with nothing changed, when the wallets do not both belong to the investor.
     """
     is_bound: bool = token_rules._rules[msg.sender] & token_rules.BOUND != 0
-    assert is_bound or agents._agents[msg.sender], "registry: caller is neither agent nor bound token"
+    if not is_bound and not agents._agents[msg.sender]:
+        refusals._refuse("registry: caller is neither agent nor bound token")
     lost_record: uint256 = records._records[lost]
     found: uint256 = records._records[replacement]
     if lost_record & investor_record.HEAD != 0 or investor_record._identity(lost_record) != investor:
@@ -278,7 +286,7 @@ def recover_wallet(lost: address, replacement: address, investor: address) -> bo
         return False
     # A first wallet may have code too (a multi-signature wallet): only an identity contract is asked for its keys.
     is_wallet: bool = investor_record._identity(records._records[investor]) == investor
-    if investor.is_contract and not is_wallet:
+    if not is_wallet and investor.is_contract:
         # ERC-734: purpose 1 is management; a key is the hash of the padded address.
         if not staticcall IOnchainIdentity(investor).keyHasPurpose(keccak256(abi_encode(replacement)), 1):
             return False
@@ -371,6 +379,16 @@ def book_forced_transfer(
     sender: address, receiver: address, amount: uint256, sender_balance: uint256, receiver_balance: uint256
 ) -> uint256:
     """@notice As `book_transfer`, for an agent's forced transfer: the receiver must be eligible, the limits do not bind."""
+    word: uint256 = token_rules._rules[msg.sender]
+    record: uint256 = records._records[receiver]
+    if (
+        word & token_rules.PLAIN == token_rules.BOUND
+        and record & investor_record.GROUPED == 0
+        and (receiver_balance == 0) == (amount == sender_balance)
+        and (receiver_balance != 0 or records._records[sender] & investor_record.GROUPED == 0)
+    ):
+        # Nobody becomes a holder or ceases to be one, or one takes the place of another.
+        return token_rules.YES if investor_record._is_eligible(record, word) else token_rules.RECEIVER_NOT_VERIFIED
     return self._book(sender, receiver, amount, sender_balance, receiver_balance, 0, True, False)
 
 
@@ -494,7 +512,8 @@ def _claim_verifier() -> address:
 @internal
 @view
 def _check_claim_verifier():
-    assert msg.sender == self._claim_verifier(), "registry: caller is not the claim verifier"
+    if msg.sender != self._claim_verifier():
+        refusals._refuse("registry: caller is not the claim verifier")
 
 
 @internal
@@ -511,12 +530,14 @@ def _set_claim_verifier(claim_verifier: address):
 @internal
 @pure
 def _check_lengths(first: uint256, second: uint256):
-    assert first == second, "registry: lists differ in length"
+    if first != second:
+        refusals._refuse("registry: lists differ in length")
 
 
 @internal
 def _register_investor(wallet: address, identity: address, country: uint16, verified_until: uint256):
-    assert 0 < country and country <= COUNTRY_CODE_MAX, "registry: country is not an ISO 3166-1 number"
+    if country == 0 or country > COUNTRY_CODE_MAX:
+        refusals._refuse("registry: country is not an ISO 3166-1 number")
     until: uint256 = min(verified_until, investor_record.NO_EXPIRY)
     filed: address = wallet if identity == empty(address) else identity
     self._register(wallet, filed, country, until << investor_record.VERIFIED_UNTIL_AT)
@@ -561,7 +582,8 @@ def _take_out(wallet: address, record: uint256):
 @internal
 def _recount(wallet: address, leaves_ring: bool):
     """@dev A wallet that leaves holders behind makes one holder more; one that joins holders makes one fewer."""
-    for token: address in token_rules._tokens:
+    for i: uint256 in range(token_rules._counts & token_rules.TOKENS, bound=token_rules.TOKENS_MAX):
+        token: address = token_rules._tokens[i]
         if staticcall IHoldings(token).balanceOf(wallet) == 0:
             continue
         is_own: bool = False
@@ -575,18 +597,27 @@ def _recount(wallet: address, leaves_ring: bool):
 @view
 def _holds_others(lost: address) -> bool:
     """@dev Whether a wallet holds tokens beside the caller's, or further rules have yet to learn whose the caller's are."""
-    for token: address in token_rules._tokens:
+    counts: uint256 = token_rules._counts
+    if counts >> token_rules.FURTHER_TOKENS_AT != 0 and token_rules._rules[msg.sender] & token_rules.FURTHER != 0:
+        return True
+    if counts & token_rules.TOKENS == 1:
+        return False
+    for i: uint256 in range(counts & token_rules.TOKENS, bound=token_rules.TOKENS_MAX):
+        token: address = token_rules._tokens[i]
         if token == msg.sender:
-            if token_rules._rules[token] & token_rules.FURTHER != 0:
-                return True
-        elif staticcall IHoldings(token).balanceOf(lost) > 0:
+            continue
+        if staticcall IHoldings(token).balanceOf(lost) > 0:
             return True
     return False
 
 
 @internal
 def _tell_country(wallet: address, before: uint256, now: uint256):
-    for token: address in token_rules._tokens:
+    counts: uint256 = token_rules._counts
+    if counts >> token_rules.FURTHER_TOKENS_AT == 0:
+        return
+    for i: uint256 in range(counts & token_rules.TOKENS, bound=token_rules.TOKENS_MAX):
+        token: address = token_rules._tokens[i]
         if token_rules._rules[token] & token_rules.FURTHER != 0:
             extcall ITransferRules(token_rules._transfer_rules[token]).holder_country_changed(
                 token, wallet, convert(before, uint16), convert(now, uint16)
@@ -717,10 +748,12 @@ def _judge(
         if changes:
             joins = held == 0 and receiver != empty(address)
             if empties:
-                is_own: bool = False
-                elsewhere: uint256 = 0
-                is_own, elsewhere = self._held_elsewhere(token, sender, empty(address))
-                leaves = elsewhere == 0
+                leaves = True
+                if records._records[sender] & investor_record.GROUPED != 0:
+                    is_own: bool = False
+                    elsewhere: uint256 = 0
+                    is_own, elsewhere = self._held_elsewhere(token, sender, empty(address))
+                    leaves = elsewhere == 0
     if not is_ruled:
         return token_rules.YES, 0, joins, leaves
 

@@ -7,6 +7,7 @@ supply, further rules elsewhere. Knows no registry: who asks it brings what the 
 
 from access import ownership
 from access import agents
+from access import refusals
 from identity import investor_record
 from interfaces import IHoldings
 from interfaces import ITransferRules
@@ -48,6 +49,10 @@ MAXIMUM_AT: constant(uint256) = 160
 NO_COUNTRY_RULE: constant(uint256) = 0
 ALLOW_LISTED: constant(uint256) = 1
 BLOCK_LISTED: constant(uint256) = 2
+
+# The counts of tokens, in one word.
+TOKENS: constant(uint256) = 255
+FURTHER_TOKENS_AT: constant(uint256) = 8
 
 # The answers, as contracts/reasons.json publishes them; 40 to 59 come from the contract of further rules.
 YES: constant(uint256) = 0
@@ -104,7 +109,9 @@ _rules: HashMap[address, uint256]
 _supply_caps: HashMap[address, uint256]
 _countries: HashMap[address, uint256[4]]
 _transfer_rules: HashMap[address, address]
-_tokens: DynArray[address, TOKENS_MAX]
+_tokens: address[TOKENS_MAX]
+# How many tokens are bound 0..7, and how many of these have further rules 8..15.
+_counts: uint256
 
 
 # Setting rules
@@ -142,8 +149,10 @@ def set_transfer_rules(token: address, transfer_rules: address):
     """@notice Asks a further contract about each move of the token (ITransferRules), or none (zero). Owner or agent."""
     self._check_may_rule(token)
     self._transfer_rules[token] = transfer_rules
-    word: uint256 = self._rules[token] | FURTHER
-    self._rules[token] = word ^ FURTHER if transfer_rules == empty(address) else word
+    word: uint256 = self._rules[token]
+    if (transfer_rules == empty(address)) == (word & FURTHER != 0):
+        self._rules[token] = word ^ FURTHER
+        self._count_further(word)
     log TransferRulesSet(token=token, transfer_rules=transfer_rules)
 
 
@@ -152,8 +161,10 @@ def seed_holders(token: address, holders: uint256):
     """@notice Says how many investors hold a token that was bound with holders already; from then on the count is kept. Owner only."""
     ownership._check_owner()
     rules: uint256 = self._bound_rules(token)
-    assert rules & COUNTED == 0, "compliance: holders are counted already"
-    assert holders <= COUNT_MAX, "compliance: limit is too large"
+    if rules & COUNTED != 0:
+        refusals._refuse("compliance: holders are counted already")
+    if holders > COUNT_MAX:
+        refusals._refuse("compliance: limit is too large")
     # A token whose holders are not counted has none in its word.
     self._rules[token] = rules | (holders << HOLDERS_AT) | COUNTED
     log HoldersSeeded(token=token, holders=holders)
@@ -172,14 +183,17 @@ def isTokenBound(_token: address) -> bool:
 @view
 def getTokenBound() -> address:
     """@notice The first token bound; zero when there is none."""
-    return self._tokens[0] if len(self._tokens) > 0 else empty(address)
+    return self._tokens[0]
 
 
 @external
 @view
 def tokens() -> DynArray[address, TOKENS_MAX]:
     """@notice Every token bound."""
-    return self._tokens
+    bound: DynArray[address, TOKENS_MAX] = []
+    for i: uint256 in range(self._counts & TOKENS, bound=TOKENS_MAX):
+        bound.append(self._tokens[i])
+    return bound
 
 
 @external
@@ -217,8 +231,11 @@ def is_country_listed(token: address, country: uint16) -> bool:
 
 @internal
 def _bind(token: address, settings: uint256):
-    assert self._rules[token] & BOUND == 0, "compliance: token is already bound"
-    assert len(self._tokens) < TOKENS_MAX, "compliance: too many tokens"
+    if self._rules[token] & BOUND != 0:
+        refusals._refuse("compliance: token is already bound")
+    counts: uint256 = self._counts
+    if counts & TOKENS == TOKENS_MAX:
+        refusals._refuse("compliance: too many tokens")
     # Holders are exact from the first token on; a token with holders already, or one that does not say, must have them counted.
     success: bool = False
     supply: Bytes[32] = b""
@@ -227,7 +244,8 @@ def _bind(token: address, settings: uint256):
     )
     counted: uint256 = COUNTED if success and len(supply) == 32 and convert(supply, uint256) == 0 else 0
     self._rules[token] = BOUND | counted | (settings & SETTINGS)
-    self._tokens.append(token)
+    self._tokens[counts & TOKENS] = token
+    self._counts = unsafe_add(counts, 1)  # Just compared.
     log TokenBound(_token=token)
 
 
@@ -235,14 +253,21 @@ def _bind(token: address, settings: uint256):
 def _unbind(token: address):
     """@dev Forgets the token's rules. The owner, or the token itself."""
     agents._check_address(token)
-    assert msg.sender == ownership.owner or msg.sender == token, "only owner or token can call"
-    self._bound_rules(token)
+    if msg.sender != ownership.owner and msg.sender != token:
+        refusals._refuse("only owner or token can call")
+    word: uint256 = self._bound_rules(token)
+    if word & FURTHER != 0:
+        self._count_further(word)
     self._rules[token] = 0
     self._supply_caps[token] = 0
     self._countries[token] = empty(uint256[4])
     self._transfer_rules[token] = empty(address)
-    last: address = self._tokens.pop()
-    for i: uint256 in range(len(self._tokens), bound=TOKENS_MAX):
+    # A bound token is one of those counted.
+    counts: uint256 = unsafe_sub(self._counts, 1)
+    self._counts = counts
+    last: address = self._tokens[counts & TOKENS]
+    self._tokens[counts & TOKENS] = empty(address)
+    for i: uint256 in range(counts & TOKENS, bound=TOKENS_MAX):
         if self._tokens[i] == token:
             self._tokens[i] = last
             break
@@ -253,7 +278,7 @@ def _unbind(token: address):
 @view
 def _asked_token() -> address:
     """@dev The caller, or for anybody else the only token bound."""
-    if self._rules[msg.sender] & BOUND == 0 and len(self._tokens) == 1:
+    if self._rules[msg.sender] & BOUND == 0 and self._counts & TOKENS == 1:
         return self._tokens[0]
     return msg.sender
 
@@ -277,7 +302,8 @@ def _check_may_rule(token: address):
 @view
 def _bound_rules(token: address) -> uint256:
     rules: uint256 = self._rules[token]
-    assert rules & BOUND != 0, "This token is not bound"
+    if rules & BOUND == 0:
+        refusals._refuse("This token is not bound")
     return rules
 
 
@@ -285,10 +311,20 @@ def _bound_rules(token: address) -> uint256:
 
 
 @internal
+def _count_further(word: uint256):
+    """@dev One token fewer with further rules, or one more, given what the token's rules were. There are at most as many as tokens."""
+    one: uint256 = 1 << FURTHER_TOKENS_AT
+    counts: uint256 = self._counts
+    self._counts = unsafe_add(counts, one) if word & FURTHER == 0 else unsafe_sub(counts, one)
+
+
+@internal
 def _set_limits(token: address, maximum_balance: uint256, supply_cap: uint256, holder_cap: uint256):
     word: uint256 = self._rules[token]
-    assert maximum_balance <= AMOUNT_MAX and holder_cap <= COUNT_MAX, "compliance: limit is too large"
-    assert holder_cap == 0 or word & COUNTED != 0, "compliance: holders are not counted"
+    if maximum_balance > AMOUNT_MAX or holder_cap > COUNT_MAX:
+        refusals._refuse("compliance: limit is too large")
+    if holder_cap != 0 and word & COUNTED == 0:
+        refusals._refuse("compliance: holders are not counted")
     word = ((word << HOLDER_CAP_AT) >> HOLDER_CAP_AT) | SUPPLY_CAPPED
     if supply_cap == 0:
         word ^= SUPPLY_CAPPED
@@ -300,14 +336,17 @@ def _set_limits(token: address, maximum_balance: uint256, supply_cap: uint256, h
 
 @internal
 def _set_countries(token: address, mode: uint256, countries: DynArray[uint16, COUNTRIES_MAX]):
-    assert mode <= BLOCK_LISTED, "compliance: country mode is unknown"
-    assert mode != NO_COUNTRY_RULE or len(countries) == 0, "compliance: countries need a mode"
+    if mode > BLOCK_LISTED:
+        refusals._refuse("compliance: country mode is unknown")
+    if mode == NO_COUNTRY_RULE and len(countries) != 0:
+        refusals._refuse("compliance: countries need a mode")
     codes: uint256 = 0
     place: uint256 = 0
     words: uint256[4] = empty(uint256[4])
     for country: uint16 in countries:
         code: uint256 = convert(country, uint256)
-        assert code > 0 and code <= COUNTRY_CODE_MAX, "compliance: country is not an ISO 3166-1 number"
+        if code == 0 or code > COUNTRY_CODE_MAX:
+            refusals._refuse("compliance: country is not an ISO 3166-1 number")
         words[code >> 8] |= 1 << (code & 255)
         codes |= code << place  # From the sixth on in vain: a long list does not stand in the word.
         place += COUNTRY_CODE_BITS
@@ -329,7 +368,8 @@ def _set_countries(token: address, mode: uint256, countries: DynArray[uint16, CO
 @internal
 def _spread(settings: uint256):
     """@dev Writes the registry's settings into the rules of every token, so that a transfer reads them with these."""
-    for token: address in self._tokens:
+    for i: uint256 in range(self._counts & TOKENS, bound=TOKENS_MAX):
+        token: address = self._tokens[i]
         self._rules[token] = investor_record._without(self._rules[token], SETTINGS) | (settings & SETTINGS)
 
 
@@ -432,7 +472,8 @@ def _count(token: address, word: uint256, is_more: bool):
     if word & COUNTED == 0:
         return
     if is_more:
-        assert (word >> HOLDERS_AT) & COUNT_MAX != COUNT_MAX, "compliance: too many holders"
+        if (word >> HOLDERS_AT) & COUNT_MAX == COUNT_MAX:
+            refusals._refuse("compliance: too many holders")
         self._rules[token] = unsafe_add(word, 1 << HOLDERS_AT)  # Just compared.
     elif (word >> HOLDERS_AT) & COUNT_MAX != 0:
         # Zero holders can only lose one where the owner seeded too few; the neighbouring fields must not pay for it.

@@ -23,12 +23,14 @@ interface Compliance:
     def initialize(trusted_issuers_registry: address, claim_topics_registry: address, claim_verifier: address): nonpayable
     def bindToken(_token: address): nonpayable
     def apply_rules(token: address, terms: Bytes[8448]): nonpayable
+    def isTokenBound(_token: address) -> bool: view
 
 interface Token:
     def initialize(
         identityRegistry: address, compliance: address, name: String[64], symbol: String[32], decimals: uint8, onchainID: address
     ): nonpayable
-    def unpause(): nonpayable
+    def hand_over_open(new_owner: address): nonpayable
+    def compliance() -> address: view
 
 event SuiteDeployed:
     owner: indexed(address)
@@ -70,7 +72,6 @@ claim_verifier: public(address)
 security_template: public(address)
 # Which compliance contracts this factory made: only their word on who may issue is trusted.
 is_suite: public(HashMap[address, bool])
-is_security: public(HashMap[address, bool])
 
 
 @deploy
@@ -183,6 +184,16 @@ def security_clone_address(compliance: address, salt: bytes32) -> address:
 
 @external
 @view
+def is_security(token: address) -> bool:
+    """@notice Whether it runs the code of the securities made here, as a clone or by itself, and a suite made here answers for it."""
+    if token.codehash != self.security_template.codehash and token.codehash != keccak256(self._clone_code()):
+        return False
+    compliance: address = staticcall Token(token).compliance()
+    return self.is_suite[compliance] and staticcall Compliance(compliance).isTokenBound(token)
+
+
+@external
+@view
 def blueprints() -> Blueprints:
     return self._blueprints
 
@@ -216,11 +227,9 @@ def _begin_security(
     for agent: address in agents:
         extcall IOwned(token).addAgent(agent)
     if opens:
-        extcall IOwned(token).addAgent(self)
-        extcall Token(token).unpause()
-        extcall IOwned(token).removeAgent(self)
-    extcall IOwned(token).transferOwnership(owner)
-    self.is_security[token] = True
+        extcall Token(token).hand_over_open(owner)
+    else:
+        extcall IOwned(token).transferOwnership(owner)
 
 
 @internal
@@ -263,11 +272,14 @@ def _predicted(init_code_hash: bytes32, salt: bytes32) -> address:
 @internal
 @view
 def _clone_code_hash() -> bytes32:
-    # ERC-1167, behind the shortest code that deploys it.
-    return keccak256(
-        concat(
-            x"602d3d8160093d39f3363d3d373d3d3d363d73",
-            convert(self.security_template, bytes20),
-            x"5af43d82803e903d91602b57fd5bf3",
-        )
+    # Behind the shortest code that deploys it.
+    return keccak256(concat(x"602d3d8160093d39f3", self._clone_code()))
+
+
+@internal
+@view
+def _clone_code() -> Bytes[45]:
+    # ERC-1167.
+    return concat(
+        x"363d3d373d3d3d363d73", convert(self.security_template, bytes20), x"5af43d82803e903d91602b57fd5bf3"
     )

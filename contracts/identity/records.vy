@@ -7,6 +7,7 @@ roles nor claims nor tokens.
 names one, or, where the identity is a wallet filed under another identity, `_head` names one.
 """
 
+from access import refusals
 from identity import investor_record
 
 OTHER_WALLETS_MAX: constant(uint256) = 15
@@ -62,7 +63,8 @@ def record(wallet: address) -> uint256:
 @view
 def _registered(wallet: address) -> uint256:
     record: uint256 = self._records[wallet]
-    assert self._is_own(record), "address not stored yet"
+    if not self._is_own(record):
+        refusals._refuse("address not stored yet")
     return record
 
 
@@ -86,7 +88,8 @@ def _known_identity(wallet: address) -> address:
 @internal
 @pure
 def _check_new(word: uint256):
-    assert word == 0 or word & investor_record.UNREGISTERED != 0, "address stored already"
+    if word != 0 and word & investor_record.UNREGISTERED == 0:
+        refusals._refuse("address stored already")
 
 
 @internal

@@ -6,6 +6,7 @@ list of topics, and verifies no claim.
 @dev `_settings` as investor_record lays it out; the registry says what the address in it is.
 """
 
+from access import refusals
 from identity import investor_record
 from interfaces import IClaimTopicsRegistry
 
@@ -87,7 +88,8 @@ def _start_epoch():
     settings: uint256 = self._settings
     epoch: uint256 = ((settings >> investor_record.EPOCH_AT) & investor_record.EPOCH_MAX) + 1
     # An epoch that came round again would revive the claims of old.
-    assert epoch <= investor_record.EPOCH_MAX, "registry: epochs are exhausted"
+    if epoch > investor_record.EPOCH_MAX:
+        refusals._refuse("registry: epochs are exhausted")
     asked: uint256 = ((1 << len(self._topics)) - 1) << investor_record.CLAIMS_AT
     kept: uint256 = investor_record._without(settings, investor_record.CLAIMS | investor_record.EPOCH)
     self._settings = kept | asked | (epoch << investor_record.EPOCH_AT)

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # pragma version 0.4.3
 """
-@notice Who may spend whose tokens: approvals and signed permits (ERC-20, ERC-2612, ERC-5267). Holds the token's name, which the
-signing domain is bound to. Knows nothing of balances.
+@notice Who may spend whose tokens: approvals and signed permits (ERC-20, ERC-2612, ERC-5267), in a signing domain that is bound to the
+token's name. Knows nothing of balances.
 """
 
 from access import refusals
 from crypto import signatures
+from token import texts
+
+uses: texts
 
 event Approval:
     owner: indexed(address)
@@ -21,7 +24,6 @@ PERMIT_TYPE: constant(bytes32) = keccak256("Permit(address owner,address spender
 DOMAIN_VERSION: constant(String[1]) = "1"
 DOMAIN_VERSION_HASH: constant(bytes32) = keccak256("1")
 
-name: public(String[64])
 allowance: public(HashMap[address, HashMap[address, uint256]])
 nonces: public(HashMap[address, uint256])
 
@@ -72,12 +74,12 @@ def DOMAIN_SEPARATOR() -> bytes32:
 @view
 def eip712Domain() -> (bytes1, String[64], String[1], uint256, address, bytes32, DynArray[uint256, 1]):
     """@notice The signing domain (ERC-5267): name, version, chain and this contract."""
-    return (0x0f, self.name, DOMAIN_VERSION, chain.id, self, empty(bytes32), [])
+    return (0x0f, texts._text(texts.NAME), DOMAIN_VERSION, chain.id, self, empty(bytes32), [])
 
 
 @internal
 def _set_name(name: String[64]):
-    self.name = name
+    texts._set_text(texts.NAME, name)
     log EIP712DomainChanged()
 
 
@@ -109,4 +111,4 @@ def _remaining(allowed: uint256, amount: uint256) -> uint256:
 @view
 def _domain_separator() -> bytes32:
     # Computed at each use: a clone and a fork of the chain each get their own domain.
-    return keccak256(abi_encode(DOMAIN_TYPE, keccak256(self.name), DOMAIN_VERSION_HASH, chain.id, self))
+    return keccak256(abi_encode(DOMAIN_TYPE, keccak256(texts._text(texts.NAME)), DOMAIN_VERSION_HASH, chain.id, self))

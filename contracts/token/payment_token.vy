@@ -6,13 +6,15 @@
 
 from access import ownership
 from token import allowances
+from token import texts
 
 initializes: ownership
-initializes: allowances
+initializes: texts
+initializes: allowances[texts := texts]
 
 exports: (ownership.owner, ownership.transferOwnership)
+exports: (texts.name, texts.symbol)
 exports: (
-    allowances.name,
     allowances.allowance,
     allowances.nonces,
     allowances.approve,
@@ -28,7 +30,6 @@ event Transfer:
 
 balanceOf: public(HashMap[address, uint256])
 totalSupply: public(uint256)
-symbol: public(String[32])
 decimals: public(uint8)
 
 
@@ -41,11 +42,11 @@ def __init__():
 def initialize(name: String[64], symbol: String[32], decimals: uint8):
     """@notice Gives the token its name, ticker and number of decimals, once. Owner only."""
     ownership._check_owner()
-    assert len(self.symbol) == 0, "Initializable: contract is already initialized"
+    assert texts._words[texts.SYMBOL] == 0, "Initializable: contract is already initialized"
     assert len(name) > 0 and len(symbol) > 0, "invalid argument - empty string"
     assert decimals <= 18, "decimals between 0 and 18"
     allowances._set_name(name)
-    self.symbol = symbol
+    texts._set_text(texts.SYMBOL, symbol)
     self.decimals = decimals
 
 

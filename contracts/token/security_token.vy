@@ -15,6 +15,7 @@ from access import refusals
 from token import allowances
 from token import documents
 from token import lockups
+from token import texts
 from interfaces import ICombinedCompliance
 from interfaces import ICompliance
 from interfaces import IHoldings
@@ -26,14 +27,14 @@ implements: IHoldings
 
 initializes: ownership
 initializes: agents[ownership := ownership]
-initializes: allowances
+initializes: texts
+initializes: allowances[texts := texts]
 initializes: documents[agents := agents]
 initializes: lockups
 
 exports: (ownership.owner, ownership.transferOwnership)
 exports: (agents.addAgent, agents.removeAgent, agents.isAgent)
 exports: (
-    allowances.name,
     allowances.allowance,
     allowances.nonces,
     allowances.approve,
@@ -43,6 +44,7 @@ exports: (
     allowances.DOMAIN_SEPARATOR,
     allowances.eip712Domain,
 )
+exports: (texts.name, texts.symbol)
 exports: (documents.setDocument, documents.removeDocument, documents.getDocument, documents.getAllDocuments)
 
 BATCH_MAX: constant(uint256) = 200
@@ -90,7 +92,7 @@ event Transfer:
 
 event UpdatedTokenInformation:
     _newName: indexed(String[64])
-    _newSymbol: indexed(String[32])
+    _newSymbol: indexed(String[64])
     _newDecimals: uint8
     _newVersion: String[8]
     _newOnchainID: indexed(address)
@@ -137,7 +139,6 @@ event Unpaused:
 _hot: uint256
 _base: uint256
 _wallets: HashMap[address, uint256]
-symbol: public(String[32])
 onchainID: public(address)
 
 
@@ -161,11 +162,19 @@ def initialize(
         refusals._refuse("decimals between 0 and 18")
     self._hot = PAUSED | (convert(decimals, uint256) << DECIMALS_AT)
     allowances._set_name(name)
-    self.symbol = symbol
-    self.onchainID = onchainID
+    texts._set_text(texts.SYMBOL, symbol)
+    if onchainID != empty(address):
+        self.onchainID = onchainID
     self._wire_registry(identityRegistry)
     self._wire_compliance(compliance)
     self._log_information()
+
+
+@external
+def hand_over_open(new_owner: address):
+    """@notice Lets holders transfer, and hands the token to another owner: its deployer's last act. Owner only."""
+    ownership._transfer_ownership(new_owner)
+    self._unpause()
 
 
 @external
@@ -182,7 +191,7 @@ def setSymbol(_symbol: String[32]):
     """@notice Gives the token another ticker. Owner only."""
     ownership._check_owner()
     self._check_text(len(_symbol))
-    self.symbol = _symbol
+    texts._set_text(texts.SYMBOL, _symbol)
     self._log_information()
 
 
@@ -235,11 +244,7 @@ def pause():
 def unpause():
     """@notice Lets holders transfer. Agent only."""
     agents._check_agent()
-    hot: uint256 = self._hot
-    if hot & PAUSED == 0:
-        refusals._refuse("Pausable: not paused")
-    self._hot = hot ^ PAUSED
-    log Unpaused(_userAddress=msg.sender)
+    self._unpause()
 
 
 @external
@@ -263,7 +268,7 @@ def forcedTransfer(_from: address, _to: address, _amount: uint256) -> bool:
     then locked, then frozen ones. Agent only.
     """
     agents._check_agent()
-    self._force(_from, _to, _amount)
+    self._force(self._hot, _from, _to, _amount)
     return True
 
 
@@ -277,13 +282,12 @@ def recoveryAddress(_lostWallet: address, _newWallet: address, _investorOnchainI
     if self._wallets[_lostWallet] >> BALANCE_AT == 0:
         refusals._refuse("no tokens to recover")
     # The registry first: what it tells compliance of the new wallet's investor is counted by the balances before the move.
-    registry: address = self._registry()
     hot: uint256 = self._hot
     replaced: bool = False
     if hot & COMBINED != 0:
-        replaced = extcall IInvestorRecords(registry).recover_wallet(_lostWallet, _newWallet, _investorOnchainID)
+        replaced = extcall IInvestorRecords(self._compliance(hot)).recover_wallet(_lostWallet, _newWallet, _investorOnchainID)
     else:
-        replaced = self._replace_wallet(registry, _lostWallet, _newWallet, _investorOnchainID)
+        replaced = self._replace_wallet(self._registry(), _lostWallet, _newWallet, _investorOnchainID)
     if not replaced:
         refusals._refuse("Recovery not possible")
     lost: uint256 = self._wallets[_lostWallet]
@@ -292,7 +296,7 @@ def recoveryAddress(_lostWallet: address, _newWallet: address, _investorOnchainI
         last: uint256 = lockups._carry(_lostWallet, self._last_unlock(lost), _newWallet, self._last_unlock(new))
         self._wallets[_newWallet] = self._with_last_unlock(new, last)
         self._wallets[_lostWallet] = self._with_last_unlock(lost, 0)
-    self._force(_lostWallet, _newWallet, lost >> BALANCE_AT)
+    self._move_by_agent(hot, _lostWallet, _newWallet, lost >> BALANCE_AT)
     frozen: uint256 = self._frozen(lost)
     if frozen != 0:
         # What is frozen beyond a balance may add up to more than its bits hold; it stays beyond every supply.
@@ -301,7 +305,7 @@ def recoveryAddress(_lostWallet: address, _newWallet: address, _investorOnchainI
     if lost & WHOLE != 0:
         self._freeze_whole(_newWallet, True)
     if hot & COMBINED == 0:
-        extcall IIdentityRegistry(registry).deleteIdentity(_lostWallet)
+        extcall IIdentityRegistry(self._registry()).deleteIdentity(_lostWallet)
     log RecoverySuccess(_lostWallet=_lostWallet, _newWallet=_newWallet, _investorOnchainID=_investorOnchainID)
     return True
 
@@ -374,8 +378,9 @@ def batchForcedTransfer(
 ):
     self._check_agents_batch(len(_toList), len(_amounts))
     self._check_lengths(len(_fromList), len(_amounts))
+    hot: uint256 = self._hot
     for i: uint256 in range(len(_toList), bound=BATCH_MAX):
-        self._force(_fromList[i], _toList[i], _amounts[i])
+        self._force(hot, _fromList[i], _toList[i], _amounts[i])
 
 
 @external
@@ -688,7 +693,13 @@ def _is_verified(wallet: address) -> bool:
 
 
 @internal
-def _force(sender: address, receiver: address, amount: uint256):
+def _force(hot: uint256, sender: address, receiver: address, amount: uint256):
+    self._move_by_agent(hot, sender, receiver, amount)
+    log ForcedTransfer(sender=sender, receiver=receiver, amount=amount)
+
+
+@internal
+def _move_by_agent(hot: uint256, sender: address, receiver: address, amount: uint256):
     sender_word: uint256 = self._wallets[sender]
     balance: uint256 = sender_word >> BALANCE_AT
     if amount > balance:
@@ -701,9 +712,7 @@ def _force(sender: address, receiver: address, amount: uint256):
         self._wallets[sender] = unsafe_sub(sender_word, amount << BALANCE_AT)
         self._wallets[receiver] = unsafe_add(receiver_word, amount << BALANCE_AT)
     log Transfer(_from=sender, _to=receiver, _value=amount)
-    log ForcedTransfer(sender=sender, receiver=receiver, amount=amount)
     # The receiver must be eligible, and compliance keeps count; the limits do not bind an agent.
-    hot: uint256 = self._hot
     is_eligible: bool = False
     if hot & COMBINED != 0:
         is_eligible = YES == extcall ICombinedCompliance(self._compliance(hot)).book_forced_transfer(
@@ -908,6 +917,15 @@ def _lock(wallet: address, shares: uint256, unlocks_at: uint256):
 
 
 @internal
+def _unpause():
+    hot: uint256 = self._hot
+    if hot & PAUSED == 0:
+        refusals._refuse("Pausable: not paused")
+    self._hot = hot ^ PAUSED
+    log Unpaused(_userAddress=msg.sender)
+
+
+@internal
 @pure
 def _compliance(hot: uint256) -> address:
     return convert(hot >> COMPLIANCE_AT, address)
@@ -965,8 +983,8 @@ def _says_yes(asked: address, question: bytes4, subject: address) -> bool:
 @internal
 def _log_information():
     log UpdatedTokenInformation(
-        _newName=allowances.name,
-        _newSymbol=self.symbol,
+        _newName=texts._text(texts.NAME),
+        _newSymbol=texts._text(texts.SYMBOL),
         _newDecimals=self._decimals(),
         _newVersion=VERSION,
         _newOnchainID=self.onchainID,

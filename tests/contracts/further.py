@@ -23,6 +23,7 @@ implements: ICombinedCompliance
 
 interface Rings:
     def other_wallets(wallet: address) -> DynArray[address, 15]: view
+    def recover_wallet(lost: address, replacement: address, investor: address) -> bool: nonpayable
 
 rules: ITransferRules
 registry: address
@@ -89,6 +90,10 @@ def book_mint(receiver: address, amount: uint256, receiver_balance: uint256, sup
 def book_burn(holder: address, amount: uint256, holder_balance: uint256):
     self._act(Move(token=msg.sender, sender=holder, receiver=empty(address), amount=amount,
         sender_balance=holder_balance, receiver_balance=0), False)
+
+@external
+def recover_wallet(lost: address, replacement: address, investor: address) -> bool:
+    return extcall Rings(self.registry).recover_wallet(lost, replacement, investor)
 
 @external
 def tell_country(token: address, wallet: address, from_country: uint16, to_country: uint16):

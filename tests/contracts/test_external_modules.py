@@ -26,8 +26,6 @@ initializes: ownership
 initializes: external_modules[ownership := ownership]
 exports: (ownership.owner, ownership.transferOwnership)
 exports: (
-    external_modules.addModule,
-    external_modules.removeModule,
     external_modules.callModuleFunction,
     external_modules.getModules,
     external_modules.isModuleBound,
@@ -36,6 +34,14 @@ exports: (
 @external
 def initialize():
     ownership._begin()
+
+@external
+def addModule(_module: address):
+    external_modules._add_module(_module)
+
+@external
+def removeModule(_module: address):
+    external_modules._remove_module(_module)
 
 @external
 @view

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -90,6 +92,23 @@ def test_a_security_stands_where_it_was_foretold_with_its_rules(world: World) ->
     assert world.factory.view("is_security", foretold) is True
     with refused("factory: salt is already used"):
         deploy_security(world, sender=world.agent, rules=rules)
+
+
+def test_a_security_is_known_by_its_code_and_by_the_suite_that_answers_for_it(world: World) -> None:
+    is_security = functools.partial(world.factory.view, "is_security")
+    clone = world.factory.fn("deploy_security_clone", world.compliance.address, SALT, TERMS, b"", [], YES, sender=world.owner).answer
+    assert is_security(clone)
+    assert not is_security(world.person("no code"))
+    assert not is_security(world.compliance.address)
+    assert not is_security(world.factory.view("security_template"))
+    foreign = world.chain.deploy("joint_compliance", sender=world.owner)
+    foreign.fn("initialize", world.issuers.address, world.topics.address, world.verifier.address, sender=world.owner)
+    token = world.chain.deploy("security_token", sender=world.owner)
+    foreign.fn("bindToken", token.address, sender=world.owner)
+    token.fn("initialize", foreign.address, foreign.address, *TERMS, sender=world.owner)
+    assert not is_security(token.address)
+    world.compliance.fn("unbindToken", clone, sender=world.owner)
+    assert not is_security(clone)
 
 
 def test_a_security_may_open_at_once(world: World) -> None:

@@ -85,6 +85,53 @@ def test_holders_per_country_stay_exact_whatever_becomes_of_them(further: Furthe
     assert counts == [[1, 1], [0, 2], [0, 1], [1, 1], [0, 1], [1, 1], [1, 1], [0, 1], [0, 0]]
 
 
+def test_further_rules_are_told_whatever_other_tokens_come_and_go(further: Further) -> None:
+    world, compliance, owner = further.world, further.world.compliance, further.world.owner
+    ann = world.holder("ann", 10)
+    others = [world.chain.deploy("payment_token", sender=owner).address for _ in range(3)]
+
+    def is_told() -> bool:
+        before = further.holders_of(GERMANY, FRANCE)
+        world.registry.fn("updateCountry", ann, FRANCE if before == [1, 0] else GERMANY, sender=world.agent)
+        return further.holders_of(GERMANY, FRANCE) == before[::-1]
+
+    for token in others:
+        compliance.fn("bindToken", token, sender=owner)
+    for _ in range(2):
+        compliance.fn("set_transfer_rules", others[1], further.rules.address, sender=owner)
+    further.rules.fn("set_compliance", others[1], compliance.address, sender=owner)
+    assert is_told()
+    compliance.fn("unbindToken", others[1], sender=owner)
+    assert is_told()
+    compliance.fn("bindToken", others[1], sender=owner)
+    for _ in range(2):
+        compliance.fn("set_transfer_rules", others[1], ZERO, sender=owner)
+    assert is_told()
+    for token in others:
+        compliance.fn("unbindToken", token, sender=owner)
+    assert compliance.view("tokens") == (world.token.address,)
+    assert is_told()
+    compliance.fn("set_transfer_rules", world.token.address, ZERO, sender=owner)
+    assert not is_told()
+
+
+def test_a_holder_with_another_full_wallet_stays_one_when_a_wallet_is_emptied(world: World) -> None:
+    ann, bob = world.holder("ann", 10), world.holder("bob", 5)
+    second = world.register("ann's second", identity=ann)
+    world.token.fn("mint", second, 5, sender=world.agent)
+    for act, arguments, sender, holders in (
+        ("transfer", (bob, 10), ann, 2),
+        ("forcedTransfer", (second, bob, 4), world.agent, 2),
+        ("forcedTransfer", (second, bob, 1), world.agent, 1),
+        ("forcedTransfer", (bob, world.register("cy"), 20), world.agent, 1),
+        ("forcedTransfer", (world.person("cy"), ann, 20), world.agent, 1),
+        ("forcedTransfer", (ann, second, 20), world.agent, 1),
+        ("forcedTransfer", (second, bob, 0), world.agent, 1),
+    ):
+        world.token.fn(act, *arguments, sender=sender)
+        assert world.holders() == holders
+
+
 def test_what_a_token_has_not_further_rules_for_nobody_is_told(world: World) -> None:
     ann = world.holder("ann", 10)
     done = world.registry.fn("updateCountry", ann, FRANCE, sender=world.agent)

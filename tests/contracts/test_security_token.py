@@ -400,7 +400,7 @@ def test_recovery_moves_everything_with_its_freezes(world: World) -> None:
     assert done.answer is True
     assert [log for log in done.logs if log.event not in {"IdentityRegistered", "IdentityRemoved", "EligibilitySet"}] == [
         *frozen_logs(ann, more=-60, total=0),
-        *forced_logs(ann, new, 100),
+        transfer_log(ann, new, 100),
         *frozen_logs(new, more=60, total=60),
         DecodedLog("AddressFrozen", {"_userAddress": new, "_isFrozen": True, "_owner": world.agent}),
         DecodedLog("RecoverySuccess", {"_lostWallet": ann, "_newWallet": new, "_investorOnchainID": ann}),
@@ -624,6 +624,7 @@ OWNER_ACTS: list[tuple[str, list[Any]]] = [
     ("addAgent", [ZERO]),
     ("removeAgent", [ZERO]),
     ("transferOwnership", [ZERO]),
+    ("hand_over_open", [ZERO]),
 ]
 EITHERS_ACTS: list[tuple[str, list[Any]]] = [("setDocument", [b"a" * 32, "", b"b" * 32]), ("removeDocument", [b"a" * 32])]
 HOLDERS_ACTS = {
@@ -666,6 +667,35 @@ def test_every_act_is_walked_for_its_role() -> None:
         if not function.is_view
     }
     assert acts == {act for act, _ in AGENT_ACTS + OWNER_ACTS + EITHERS_ACTS} | HOLDERS_ACTS
+
+
+def test_an_owner_hands_over_a_paused_token_open(world: World) -> None:
+    heir = world.person("heir")
+    with refused("Pausable: not paused"):
+        world.token.fn("hand_over_open", heir, sender=world.owner)
+    world.token.fn("pause", sender=world.agent)
+    with refused("Ownable: new owner is the zero address"):
+        world.token.fn("hand_over_open", ZERO, sender=world.owner)
+    done = world.token.fn("hand_over_open", heir, sender=world.owner)
+    assert done.logs == [
+        DecodedLog("OwnershipTransferred", {"previousOwner": world.owner, "newOwner": heir}),
+        DecodedLog("Unpaused", {"_userAddress": world.owner}),
+    ]
+    assert (world.token.view("owner"), world.token.view("paused")) == (heir, False)
+
+
+@pytest.mark.parametrize("length", [1, 30, 31, 32, 33, 63, 64])
+def test_a_name_of_any_length_is_kept(world: World, length: int) -> None:
+    before = world.token.view("DOMAIN_SEPARATOR")
+    name = ("Fictitious holding, " * 4)[:length]
+    world.token.fn("setName", name, sender=world.owner)
+    assert world.token.view("name") == name
+    assert world.token.view("eip712Domain")[1] == name
+    assert world.token.view("DOMAIN_SEPARATOR") != before
+    world.token.fn("setSymbol", name[:32], sender=world.owner)
+    assert (world.token.view("symbol"), world.token.view("name")) == (name[:32], name)
+    world.token.fn("setName", "Short again", sender=world.owner)
+    assert world.token.view("name") == "Short again"
 
 
 def test_agents_come_and_go_by_the_owners_word(world: World) -> None:

@@ -597,7 +597,7 @@ def test_own_wallets_share_what_is_held_back_and_move_it_freely(further: Further
 
 def test_a_lost_wallet_stays_with_its_investor(further: Further) -> None:
     world = further.world
-    world.registry.fn("addAgent", further.token, sender=world.owner)
+    world.registry.fn("addAgent", further.compliance.address, sender=world.owner)
     identity = world.person("identity of ann")
     further.set("set_holding_period", 100)
     further.set("count_by_country", YES)
