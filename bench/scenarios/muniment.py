@@ -283,7 +283,8 @@ def measure_claims(chain: Chain, factory: Contract) -> dict[str, int]:
 
     one, many = account("muniment claimed"), accounts("muniment claimed", BATCH)
     single = verifier.gas("register_investor", registry.address, one, ZERO, GERMANY, *claim(one), sender=AGENT)
-    asked = (many, [ZERO] * BATCH, [GERMANY] * BATCH, [claim(wallet) for wallet in many])
+    _, _, data, signatures = zip(*(claim(wallet) for wallet in many), strict=True)
+    asked = (many, [ZERO] * BATCH, [GERMANY] * BATCH, KYC, issuer.address, data, signatures)
     batch = verifier.gas("register_investor_batch", registry.address, *asked, sender=AGENT)
     assert all(registry.view("isVerified", wallet) for wallet in (one, *many)), "the claims count"
     return {"new_investor_total": single, "register_claim_batch_each": batch // BATCH}

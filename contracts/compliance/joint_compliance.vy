@@ -189,18 +189,18 @@ def register_claimed(
     wallet: address, identity: address, country: uint16, topic: uint256, issuer: address, claim_until: uint256
 ):
     """@notice Registers an investor's wallet with a first claim, eligible as long as the claim. The claim verifier only."""
-    self._check_claim_verifier()
+    settings: uint256 = self._check_claim_verifier()
     if country == 0 or country > COUNTRY_CODE_MAX:
         refusals._refuse("registry: country is not an ISO 3166-1 number")
-    self._register(wallet, identity, country, requirements._with_claim(wallet, 0, topic, issuer, claim_until))
+    self._register(wallet, identity, country, requirements._with_claim(settings, wallet, 0, topic, issuer, claim_until))
 
 
 @external
 def count_claim(wallet: address, topic: uint256, issuer: address, claim_until: uint256):
     """@notice Counts a claim about a registered wallet's identity until it expires (Unix seconds). The claim verifier only."""
-    self._check_claim_verifier()
+    settings: uint256 = self._check_claim_verifier()
     record: uint256 = records._registered(wallet)
-    records._records[wallet] = requirements._with_claim(wallet, record, topic, issuer, claim_until)
+    records._records[wallet] = requirements._with_claim(settings, wallet, record, topic, issuer, claim_until)
 
 
 @external
@@ -511,9 +511,12 @@ def _claim_verifier() -> address:
 
 @internal
 @view
-def _check_claim_verifier():
-    if msg.sender != self._claim_verifier():
+def _check_claim_verifier() -> uint256:
+    """@dev Returns the registry's settings, which name it."""
+    settings: uint256 = requirements._settings
+    if msg.sender != investor_record._identity(settings):
         refusals._refuse("registry: caller is not the claim verifier")
+    return settings
 
 
 @internal

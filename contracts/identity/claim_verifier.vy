@@ -26,12 +26,6 @@ event ClaimRevoked:
     issuer: indexed(address)
     digest: indexed(bytes32)
 
-struct Claim:
-    topic: uint256
-    issuer: address
-    data: Bytes[1024]
-    signature: Bytes[512]
-
 _is_revoked: HashMap[address, HashMap[bytes32, bool]]
 # Most issuers never withdrew a claim: their claims need not be looked up one by one.
 _has_revoked: HashMap[address, bool]
@@ -43,21 +37,28 @@ def register_claim(
 ):
     """@notice Verifies a claim about a registered wallet's identity and has the registry count it. An agent of the registry only."""
     self._check_agent(registry)
-    self._register_claim(
-        registry, wallet, staticcall IIdentityRegistry(registry).issuersRegistry(), topic, issuer, data, signature
-    )
+    has_revoked: bool = self._check_issuer(staticcall IIdentityRegistry(registry).issuersRegistry(), issuer, topic)
+    self._register_claim(registry, wallet, topic, issuer, has_revoked, data, signature)
 
 
 @external
-def register_claim_batch(registry: address, wallets: DynArray[address, BATCH_MAX], claims: DynArray[Claim, BATCH_MAX]):
-    """@notice Verifies many claims, all or none. An agent of the registry only."""
+def register_claim_batch(
+    registry: address,
+    wallets: DynArray[address, BATCH_MAX],
+    topic: uint256,
+    issuer: address,
+    data: DynArray[Bytes[1024], BATCH_MAX],
+    signed: DynArray[Bytes[512], BATCH_MAX],
+):
+    """
+    @notice Verifies many claims of one issuer on one topic, all or none. An agent of the registry only.
+    @param signed Each claim's signature.
+    """
     self._check_agent(registry)
-    assert len(wallets) == len(claims), "claims: lists differ in length"
-    issuers: address = staticcall IIdentityRegistry(registry).issuersRegistry()
+    self._check_lengths(len(wallets), len(data), len(signed))
+    has_revoked: bool = self._check_issuer(staticcall IIdentityRegistry(registry).issuersRegistry(), issuer, topic)
     for i: uint256 in range(len(wallets), bound=BATCH_MAX):
-        self._register_claim(
-            registry, wallets[i], issuers, claims[i].topic, claims[i].issuer, claims[i].data, claims[i].signature
-        )
+        self._register_claim(registry, wallets[i], topic, issuer, has_revoked, data[i], signed[i])
 
 
 @external
@@ -76,9 +77,8 @@ def register_investor(
     @param identity The investor's identity contract, or another wallet of the same investor, or zero for a first wallet.
     """
     self._check_agent(registry)
-    self._register_investor(
-        registry, wallet, identity, country, staticcall IIdentityRegistry(registry).issuersRegistry(), topic, issuer, data, signature
-    )
+    has_revoked: bool = self._check_issuer(staticcall IIdentityRegistry(registry).issuersRegistry(), issuer, topic)
+    self._register_investor(registry, wallet, identity, country, topic, issuer, has_revoked, data, signature)
 
 
 @external
@@ -87,24 +87,22 @@ def register_investor_batch(
     wallets: DynArray[address, BATCH_MAX],
     identities: DynArray[address, BATCH_MAX],
     countries: DynArray[uint16, BATCH_MAX],
-    claims: DynArray[Claim, BATCH_MAX],
+    topic: uint256,
+    issuer: address,
+    data: DynArray[Bytes[1024], BATCH_MAX],
+    signed: DynArray[Bytes[512], BATCH_MAX],
 ):
-    """@notice Registers many investors, each with a first claim, all or none. An agent of the registry only."""
+    """
+    @notice Registers many investors, each with a first claim of one issuer on one topic, all or none. An agent of the registry only.
+    @param signed Each claim's signature.
+    """
     self._check_agent(registry)
-    assert len(wallets) == len(identities) and len(wallets) == len(countries), "claims: lists differ in length"
-    assert len(wallets) == len(claims), "claims: lists differ in length"
-    issuers: address = staticcall IIdentityRegistry(registry).issuersRegistry()
+    self._check_lengths(len(wallets), len(identities), len(countries))
+    self._check_lengths(len(wallets), len(data), len(signed))
+    has_revoked: bool = self._check_issuer(staticcall IIdentityRegistry(registry).issuersRegistry(), issuer, topic)
     for i: uint256 in range(len(wallets), bound=BATCH_MAX):
         self._register_investor(
-            registry,
-            wallets[i],
-            identities[i],
-            countries[i],
-            issuers,
-            claims[i].topic,
-            claims[i].issuer,
-            claims[i].data,
-            claims[i].signature,
+            registry, wallets[i], identities[i], countries[i], topic, issuer, has_revoked, data[i], signed[i]
         )
 
 
@@ -132,12 +130,27 @@ def _check_agent(registry: address):
 
 
 @internal
+@pure
+def _check_lengths(first: uint256, second: uint256, third: uint256):
+    assert first == second and first == third, "claims: lists differ in length"
+
+
+@internal
+@view
+def _check_issuer(issuers: address, issuer: address, topic: uint256) -> bool:
+    """@dev Trusted for the topic. Returns whether it ever withdrew a claim."""
+    is_trusted: bool = staticcall ITrustedIssuersRegistry(issuers).hasClaimTopic(issuer, topic)
+    assert is_trusted, "claims: issuer is not trusted for this topic"
+    return self._has_revoked[issuer]
+
+
+@internal
 def _register_claim(
-    registry: address, wallet: address, issuers: address, topic: uint256, issuer: address, data: Bytes[1024], signature: Bytes[512]
+    registry: address, wallet: address, topic: uint256, issuer: address, has_revoked: bool, data: Bytes[1024], signature: Bytes[512]
 ):
     identity: address = staticcall IIdentityRegistry(registry).identity(wallet)
     assert identity != empty(address), "address not stored yet"
-    until: uint256 = self._verified_until(issuers, identity, topic, issuer, data, signature)
+    until: uint256 = self._verified_until(identity, topic, issuer, has_revoked, data, signature)
     extcall IClaimedRecords(registry).count_claim(wallet, topic, issuer, until)
 
 
@@ -147,26 +160,25 @@ def _register_investor(
     wallet: address,
     identity: address,
     country: uint16,
-    issuers: address,
     topic: uint256,
     issuer: address,
+    has_revoked: bool,
     data: Bytes[1024],
     signature: Bytes[512],
 ):
     filed: address = wallet if identity == empty(address) else identity
-    until: uint256 = self._verified_until(issuers, filed, topic, issuer, data, signature)
+    until: uint256 = self._verified_until(filed, topic, issuer, has_revoked, data, signature)
     extcall IClaimedRecords(registry).register_claimed(wallet, filed, country, topic, issuer, until)
 
 
 @internal
 @view
 def _verified_until(
-    issuers: address, identity: address, topic: uint256, issuer: address, data: Bytes[1024], signature: Bytes[512]
+    identity: address, topic: uint256, issuer: address, has_revoked: bool, data: Bytes[1024], signature: Bytes[512]
 ) -> uint256:
-    is_trusted: bool = staticcall ITrustedIssuersRegistry(issuers).hasClaimTopic(issuer, topic)
-    assert is_trusted, "claims: issuer is not trusted for this topic"
+    """@dev Of a claim by an issuer that is trusted."""
     digest: bytes32 = keccak256(abi_encode(identity, topic, data))
-    assert not self._has_revoked[issuer] or not self._is_revoked[issuer][digest], "claims: claim is revoked"
+    assert not has_revoked or not self._is_revoked[issuer][digest], "claims: claim is revoked"
     assert self._is_signed(issuer, identity, topic, data, digest, signature), "claims: claim is not signed by the issuer"
     assert len(data) >= 32, "claims: claim has no expiry"
     until: uint256 = convert(slice(data, 0, 32), uint256)

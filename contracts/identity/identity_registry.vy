@@ -169,7 +169,7 @@ def register_claimed(
     """@notice Registers an investor's wallet with a first claim, eligible as long as the claim. The claim verifier only."""
     self._check_claim_verifier()
     self._check_country(country)
-    self._register(wallet, identity, country, requirements._with_claim(wallet, 0, topic, issuer, claim_until))
+    self._register(wallet, identity, country, requirements._with_claim(requirements._settings, wallet, 0, topic, issuer, claim_until))
 
 
 @external
@@ -177,7 +177,7 @@ def count_claim(wallet: address, topic: uint256, issuer: address, claim_until: u
     """@notice Counts a claim about a registered wallet's identity until it expires (Unix seconds). The claim verifier only."""
     self._check_claim_verifier()
     record: uint256 = records._registered(wallet)
-    records._records[wallet] = requirements._with_claim(wallet, record, topic, issuer, claim_until)
+    records._records[wallet] = requirements._with_claim(requirements._settings, wallet, record, topic, issuer, claim_until)
 
 
 @external

@@ -115,11 +115,12 @@ def _has_claim(record: uint256, topic: uint256) -> bool:
 
 
 @internal
-def _with_claim(wallet: address, record: uint256, topic: uint256, issuer: address, claim_until: uint256) -> uint256:
+def _with_claim(
+    settings: uint256, wallet: address, record: uint256, topic: uint256, issuer: address, claim_until: uint256
+) -> uint256:
     """@dev The record with one claim more. The earliest expiry of all claims held rules."""
     bit: uint256 = self._claim_bit(topic)
     until: uint256 = min(claim_until, investor_record.NO_EXPIRY)
-    settings: uint256 = self._settings
     held: uint256 = 0
     if (record ^ settings) & investor_record.EPOCH == 0:
         held = record & investor_record.CLAIMS

@@ -66,7 +66,19 @@ PLANTED = (
     ),
     Planted("the short way forgets who leaves", JOINT, "        and amount != sender_balance\n", ""),
     Planted("the short way forgets who joins", JOINT, "        and receiver_balance != 0\n", ""),
-    Planted("the short way forgets other wallets", JOINT, "        and record & investor_record.GROUPED == 0\n", ""),
+    Planted(
+        "the short way forgets other wallets",
+        JOINT,
+        "        and record & investor_record.GROUPED == 0\n        and receiver_balance != 0\n",
+        "        and receiver_balance != 0\n",
+    ),
+    Planted("the agent's short way forgets other wallets", JOINT, "records._records[sender] & investor_record.GROUPED == 0)\n", "True)\n"),
+    Planted(
+        "the agent's short way forgets who joins",
+        JOINT,
+        "        and (receiver_balance == 0) == (amount == sender_balance)\n",
+        "        and amount != sender_balance\n",
+    ),
     Planted(
         "recovery forgets the lockups", TOKEN, "    if self._last_unlock(lost) > block.timestamp:", "    if self._last_unlock(lost) == 1:"
     ),

@@ -87,7 +87,8 @@ def register_claimed(world: World) -> Done:
 
 def register_many_claimed(world: World) -> Done:
     wallets = many(world, "each claimed")
-    lists = (wallets, [ZERO] * 50, [GERMANY] * 50, signed_claims(world, wallets))
+    topics, issuers, data, signatures = zip(*signed_claims(world, wallets), strict=True)
+    lists = (wallets, [ZERO] * 50, [GERMANY] * 50, topics[0], issuers[0], data, signatures)
     return world.verifier.fn("register_investor_batch", world.registry.address, *lists, sender=world.agent)
 
 

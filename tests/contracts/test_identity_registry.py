@@ -355,8 +355,10 @@ def _claimed(claims: World, name: str) -> str:
 
 def test_claims_are_registered_many_at_once(claims: World) -> None:
     wallets = [claims.register(f"investor {each}") for each in range(3)]
-    signed = [claim(claims.chain, wallet) for wallet in wallets]
-    claims.verifier.fn("register_claim_batch", claims.registry.address, wallets, signed, sender=claims.agent)
+    topics, issuers, data, signatures = zip(*(claim(claims.chain, wallet) for wallet in wallets), strict=True)
+    claims.verifier.fn(
+        "register_claim_batch", claims.registry.address, wallets, topics[0], issuers[0], data, signatures, sender=claims.agent
+    )
     assert all(claims.registry.view("isVerified", wallet) for wallet in wallets)
 
 

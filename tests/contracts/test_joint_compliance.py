@@ -315,33 +315,35 @@ def test_an_investor_is_registered_with_a_first_claim_in_one_call(claims: World)
 def test_many_investors_are_registered_with_their_claims(claims: World) -> None:
     chain, registry = claims.chain, claims.registry
     ann, second, bob = (claims.person(name) for name in ("ann", "ann's second", "bob"))
-    signed = [claim(chain, ann), claim(chain, ann), claim(chain, bob)]
+    (topic, issuer, *first), other, third = claim(chain, ann), claim(chain, ann), claim(chain, bob)
+    data, signatures = zip(first, other[2:], third[2:], strict=True)
     claims.verifier.fn(
         "register_investor_batch",
-        *(registry.address, [ann, second, bob], [ZERO, ann, bob], [GERMANY, GERMANY, FRANCE], signed),
+        *(registry.address, [ann, second, bob], [ZERO, ann, bob], [GERMANY, GERMANY, FRANCE], topic, issuer, data, signatures),
         sender=claims.agent,
     )
     assert [registry.view("isVerified", wallet) for wallet in (ann, second, bob)] == [True] * 3
     assert registry.view("other_wallets", ann) == (second,)
-    for short in range(4):
-        lists: list[list[Any]] = [[claims.person("cy")], [ZERO], [GERMANY], [claim(chain, claims.person("cy"))]]
-        lists[short] = []
-        with refused("claims: lists differ in length"):
-            claims.verifier.fn("register_investor_batch", registry.address, *lists, sender=claims.agent)
-    uneven: list[tuple[list[str], list[Any]]] = [([ann], []), ([], [claim(chain, ann)])]
-    for wallets, batch in uneven:
-        with refused("claims: lists differ in length"):
-            claims.verifier.fn("register_claim_batch", registry.address, wallets, batch, sender=claims.agent)
+    cy = claims.person("cy")
+    _, _, *signed = claim(chain, cy)
+    for act, firsts in (("register_investor_batch", [cy, ZERO, GERMANY]), ("register_claim_batch", [ann])):
+        given = [*firsts, *signed]
+        for short in range(len(given)):
+            lists: list[list[Any]] = [[] if place == short else [each] for place, each in enumerate(given)]
+            arguments = [*lists[: len(firsts)], topic, issuer, *lists[len(firsts) :]]
+            with refused("claims: lists differ in length"):
+                claims.verifier.fn(act, registry.address, *arguments, sender=claims.agent)
 
 
 def test_only_agents_of_the_registry_bring_claims(claims: World) -> None:
     ann = claims.register("ann")
     one = claim(claims.chain, ann)
+    of_many = [*one[:2], [one[2]], [one[3]]]
     for act, arguments in (
         ("register_claim", [ann, *one]),
-        ("register_claim_batch", [[ann], [one]]),
+        ("register_claim_batch", [[ann], *of_many]),
         ("register_investor", [ann, ZERO, GERMANY, *one]),
-        ("register_investor_batch", [[ann], [ZERO], [GERMANY], [one]]),
+        ("register_investor_batch", [[ann], [ZERO], [GERMANY], *of_many]),
     ):
         for caller in (claims.owner, claims.person("stranger")):
             with refused("AgentRole: caller does not have the Agent role"):
