@@ -24,6 +24,49 @@ interface Payout {
     function claimed(bytes32 distribution, address account) external view returns (uint256);
 }
 
+interface Settlement {
+    struct Market {
+        address security;
+        address paymentToken;
+        bytes32 marketId;
+    }
+
+    struct Order {
+        address maker;
+        bool isSale;
+        uint256 quantity;
+        uint256 payment;
+        uint256 minimumFill;
+        uint256 feeBpsMax;
+        uint256 expiresAt;
+        uint256 nonce;
+    }
+
+    struct Terms {
+        uint256 tradeId;
+        uint256 quantity;
+        uint256 payment;
+        uint256 buyerFee;
+        uint256 sellerFee;
+    }
+
+    function initialize(address feeReceiver) external;
+    function addAgent(address agent) external;
+    function settle(Market calldata m, Order calldata buy, Order calldata sell, Terms calldata t, bytes calldata b, bytes calldata s) external;
+    function filled(Market calldata market, Order calldata order) external view returns (uint256);
+}
+
+/// A wallet that is a contract and has signed whatever it is asked about (ERC-1271): signatures are not what is proved here.
+contract Maker {
+    function isValidSignature(bytes32, bytes calldata) external pure returns (bytes4) {
+        return 0x1626ba7e;
+    }
+
+    function approve(address spender, address token) external {
+        PaymentToken(token).approve(spender, type(uint256).max);
+    }
+}
+
 /// Proved for every number there is, by halmos: each `check_` is one theorem about the compiled contracts.
 contract Proofs {
     Symbolic internal constant vm = Symbolic(address(uint160(uint256(keccak256("hevm cheat code")))));
@@ -34,6 +77,9 @@ contract Proofs {
     Token internal token;
     PaymentToken internal money;
     Payout internal payout;
+    Settlement internal settlement;
+    Maker internal buyer;
+    Maker internal seller;
 
     function setUp() public {
         address issuers = deploy("trusted_issuers_registry");
@@ -53,6 +99,15 @@ contract Proofs {
         money = PaymentToken(deploy("payment_token"));
         money.initialize("Test Dollar", "tUSD", 6);
         payout = Payout(deploy("payout"));
+        settlement = Settlement(deploy("delivery_versus_payment"));
+        settlement.initialize(EVE);
+        settlement.addAgent(address(this));
+        buyer = new Maker();
+        seller = new Maker();
+        joint.register_investor(address(buyer), address(0), 276, 2 ** 39);
+        joint.register_investor(address(seller), address(0), 276, 2 ** 39);
+        buyer.approve(address(settlement), address(money));
+        seller.approve(address(settlement), address(token));
     }
 
     /// A transfer moves exactly its amount, at most what is free, and changes nothing else.
@@ -132,6 +187,35 @@ contract Proofs {
         assert(money.balanceOf(ANN) == paid);
         assert(money.balanceOf(address(payout)) == uint256(funded) - paid);
         assert(payout.claimed(distribution, ANN) == paid);
+    }
+
+    /// Whatever trade an operator makes of two orders moves its quantity, its payment and its fees, within what both signed, or nothing.
+    function check_a_trade_moves_what_it_says_or_nothing(
+        uint96 held,
+        uint96 funds,
+        Settlement.Terms calldata terms
+    ) public {
+        token.mint(address(seller), held);
+        money.mint(address(buyer), funds);
+        Settlement.Market memory market = Settlement.Market(address(token), address(money), "m");
+        uint256 end = block.timestamp + 10;
+        Settlement.Order memory buy = Settlement.Order(address(buyer), false, 1_000, 250_000, 0, 25, end, 1);
+        Settlement.Order memory sell = Settlement.Order(address(seller), true, 600, 120_000, 0, 50, end, 2);
+        (bool done,) = address(settlement).call(abi.encodeCall(Settlement.settle, (market, buy, sell, terms, hex"01", hex"01")));
+        if (!done) {
+            assert(token.balanceOf(address(seller)) == held && token.balanceOf(address(buyer)) == 0);
+            assert(money.balanceOf(address(buyer)) == funds && money.balanceOf(address(seller)) == 0 && money.balanceOf(EVE) == 0);
+            return;
+        }
+        assert(terms.quantity > 0 && terms.quantity <= 600);
+        // At most 250 for a share by the buyer's order, at least 200 by the seller's.
+        assert(terms.payment <= 250 * terms.quantity && terms.payment >= 200 * terms.quantity);
+        assert(terms.buyerFee <= terms.payment * 25 / 10_000 && terms.sellerFee <= terms.payment * 50 / 10_000);
+        assert(token.balanceOf(address(seller)) == held - terms.quantity);
+        assert(token.balanceOf(address(buyer)) == terms.quantity);
+        assert(money.balanceOf(address(buyer)) == funds - terms.payment - terms.buyerFee);
+        assert(money.balanceOf(address(seller)) == terms.payment - terms.sellerFee);
+        assert(money.balanceOf(EVE) == terms.buyerFee + terms.sellerFee);
     }
 
     function _leaf(uint256 cumulative) internal pure returns (bytes32) {
