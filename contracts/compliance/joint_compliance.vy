@@ -298,7 +298,9 @@ def recover_wallet(lost: address, replacement: address, investor: address) -> bo
     if is_new:
         # The agent vouches that the investor is the same, so what was verified stays verified; only flags are the wallet's own.
         kept: uint256 = lost_record & (2**96 - 1 - investor_record.FLAGS)
-        self._file(replacement, investor, kept, records._records[replacement])
+        # Taking out the lost wallet changes no other new wallet's word than the identity's own.
+        before: uint256 = records._records[replacement] if replacement == investor else found
+        self._file(replacement, investor, kept, before)
         log records.IdentityRegistered(investorAddress=replacement, identity=investor)
         log records.EligibilitySet(wallet=replacement, verified_until=investor_record._verified_until(lost_record))
     if stays:

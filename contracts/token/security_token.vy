@@ -219,7 +219,7 @@ def setCompliance(_compliance: address):
     agents._check_address(_compliance)
     # A contract that will not let go, or let go already, must not keep the token: its answer does not matter.
     left: bool = raw_call(
-        self._compliance(self._hot),
+        convert(self._hot >> COMPLIANCE_AT, address),
         abi_encode(self, method_id=method_id("unbindToken(address)")),
         revert_on_failure=False,
     )
@@ -268,7 +268,7 @@ def forcedTransfer(_from: address, _to: address, _amount: uint256) -> bool:
     then locked, then frozen ones. Agent only.
     """
     agents._check_agent()
-    self._force(self._hot, _from, _to, _amount)
+    self._force(self._hot, _from, self._wallets[_from], _to, _amount)
     return True
 
 
@@ -285,7 +285,9 @@ def recoveryAddress(_lostWallet: address, _newWallet: address, _investorOnchainI
     hot: uint256 = self._hot
     replaced: bool = False
     if hot & COMBINED != 0:
-        replaced = extcall IInvestorRecords(self._compliance(hot)).recover_wallet(_lostWallet, _newWallet, _investorOnchainID)
+        replaced = extcall IInvestorRecords(convert(hot >> COMPLIANCE_AT, address)).recover_wallet(
+            _lostWallet, _newWallet, _investorOnchainID
+        )
     else:
         replaced = self._replace_wallet(self._registry(), _lostWallet, _newWallet, _investorOnchainID)
     if not replaced:
@@ -295,8 +297,8 @@ def recoveryAddress(_lostWallet: address, _newWallet: address, _investorOnchainI
         new: uint256 = self._wallets[_newWallet]
         last: uint256 = lockups._carry(_lostWallet, self._last_unlock(lost), _newWallet, self._last_unlock(new))
         self._wallets[_newWallet] = self._with_last_unlock(new, last)
-        self._wallets[_lostWallet] = self._with_last_unlock(lost, 0)
-    self._move_by_agent(hot, _lostWallet, _newWallet, lost >> BALANCE_AT)
+        lost = self._with_last_unlock(lost, 0)
+    self._force(hot, _lostWallet, lost, _newWallet, lost >> BALANCE_AT)
     frozen: uint256 = self._frozen(lost)
     if frozen != 0:
         # What is frozen beyond a balance may add up to more than its bits hold; it stays beyond every supply.
@@ -380,7 +382,7 @@ def batchForcedTransfer(
     self._check_lengths(len(_fromList), len(_amounts))
     hot: uint256 = self._hot
     for i: uint256 in range(len(_toList), bound=BATCH_MAX):
-        self._force(hot, _fromList[i], _toList[i], _amounts[i])
+        self._force(hot, _fromList[i], self._wallets[_fromList[i]], _toList[i], _amounts[i])
 
 
 @external
@@ -542,7 +544,7 @@ def _check(_from: address, _to: address, _amount: uint256) -> (uint256, uint256)
         if unlocks_at != 0:
             return SHARES_LOCKED, unlocks_at
     if hot & COMBINED != 0:
-        return staticcall ICombinedCompliance(self._compliance(hot)).check(self, _from, _to, _amount)
+        return staticcall ICombinedCompliance(convert(hot >> COMPLIANCE_AT, address)).check(self, _from, _to, _amount)
     return self._plain_answer(hot, _from, _to, _amount), 0
 
 
@@ -579,7 +581,7 @@ def identityRegistry() -> address:
 @external
 @view
 def compliance() -> address:
-    return self._compliance(self._hot)
+    return convert(self._hot >> COMPLIANCE_AT, address)
 
 
 @external
@@ -672,7 +674,7 @@ def _refuse_transfer():
 def _tell_moved(hot: uint256, sender: address, receiver: address, amount: uint256):
     if amount != 0:
         # The reference's compliance refuses to hear of nothing.
-        extcall ICompliance(self._compliance(hot)).transferred(sender, receiver, amount)
+        extcall ICompliance(convert(hot >> COMPLIANCE_AT, address)).transferred(sender, receiver, amount)
 
 
 @internal
@@ -681,7 +683,7 @@ def _plain_answer(hot: uint256, sender: address, receiver: address, amount: uint
     """@dev What a registry and a compliance contract that are not combined say, by plain ERC-3643 calls."""
     if not self._is_verified(receiver):
         return RECEIVER_NOT_VERIFIED
-    if not staticcall ICompliance(self._compliance(hot)).canTransfer(sender, receiver, amount):
+    if not staticcall ICompliance(convert(hot >> COMPLIANCE_AT, address)).canTransfer(sender, receiver, amount):
         return REFUSED_BY_COMPLIANCE
     return YES
 
@@ -693,14 +695,9 @@ def _is_verified(wallet: address) -> bool:
 
 
 @internal
-def _force(hot: uint256, sender: address, receiver: address, amount: uint256):
-    self._move_by_agent(hot, sender, receiver, amount)
-    log ForcedTransfer(sender=sender, receiver=receiver, amount=amount)
-
-
-@internal
-def _move_by_agent(hot: uint256, sender: address, receiver: address, amount: uint256):
-    sender_word: uint256 = self._wallets[sender]
+def _force(hot: uint256, sender: address, word: uint256, receiver: address, amount: uint256):
+    """@param word The sender's, which nothing may have changed since it was read."""
+    sender_word: uint256 = word
     balance: uint256 = sender_word >> BALANCE_AT
     if amount > balance:
         refusals._refuse("sender balance too low")
@@ -712,10 +709,11 @@ def _move_by_agent(hot: uint256, sender: address, receiver: address, amount: uin
         self._wallets[sender] = unsafe_sub(sender_word, amount << BALANCE_AT)
         self._wallets[receiver] = unsafe_add(receiver_word, amount << BALANCE_AT)
     log Transfer(_from=sender, _to=receiver, _value=amount)
+    log ForcedTransfer(sender=sender, receiver=receiver, amount=amount)
     # The receiver must be eligible, and compliance keeps count; the limits do not bind an agent.
     is_eligible: bool = False
     if hot & COMBINED != 0:
-        is_eligible = YES == extcall ICombinedCompliance(self._compliance(hot)).book_forced_transfer(
+        is_eligible = YES == extcall ICombinedCompliance(convert(hot >> COMPLIANCE_AT, address)).book_forced_transfer(
             sender, receiver, amount, balance, receiver_word >> BALANCE_AT
         )
     else:
@@ -742,11 +740,11 @@ def _mint(hot: uint256, receiver: address, amount: uint256):
         self._wallets[receiver] = unsafe_add(receiver_word, amount << BALANCE_AT)
         log Transfer(_from=empty(address), _to=receiver, _value=amount)
         if hot & COMBINED != 0:
-            code = extcall ICombinedCompliance(self._compliance(hot)).book_mint(
+            code = extcall ICombinedCompliance(convert(hot >> COMPLIANCE_AT, address)).book_mint(
                 receiver, amount, receiver_word >> BALANCE_AT, unsafe_add(supply, amount)
             )
         elif amount != 0:
-            extcall ICompliance(self._compliance(hot)).created(receiver, amount)
+            extcall ICompliance(convert(hot >> COMPLIANCE_AT, address)).created(receiver, amount)
     if code == RECEIVER_NOT_VERIFIED:
         refusals._refuse("Identity is not verified.")
     if code != YES:
@@ -767,9 +765,9 @@ def _burn(holder: address, amount: uint256):
     self._base = unsafe_sub(self._base, amount << SUPPLY_AT)
     log Transfer(_from=holder, _to=empty(address), _value=amount)
     if hot & COMBINED != 0:
-        extcall ICombinedCompliance(self._compliance(hot)).book_burn(holder, amount, balance)
+        extcall ICombinedCompliance(convert(hot >> COMPLIANCE_AT, address)).book_burn(holder, amount, balance)
     elif amount != 0:
-        extcall ICompliance(self._compliance(hot)).destroyed(holder, amount)
+        extcall ICompliance(convert(hot >> COMPLIANCE_AT, address)).destroyed(holder, amount)
 
 
 @internal
@@ -926,12 +924,6 @@ def _unpause():
 
 
 @internal
-@pure
-def _compliance(hot: uint256) -> address:
-    return convert(hot >> COMPLIANCE_AT, address)
-
-
-@internal
 @view
 def _decimals() -> uint8:
     return convert((self._hot >> DECIMALS_AT) & 255, uint8)
@@ -962,7 +954,7 @@ def _detect_combined():
     """@dev Asks compliance whether it answers for the registry too; one that does not know the question does not."""
     hot: uint256 = self._hot
     is_combined: bool = self._says_yes(
-        self._compliance(hot), method_id("is_combined_with(address)", output_type=bytes4), self._registry()
+        convert(hot >> COMPLIANCE_AT, address), method_id("is_combined_with(address)", output_type=bytes4), self._registry()
     )
     if is_combined != (hot & COMBINED != 0):
         self._hot = hot ^ COMBINED

@@ -400,7 +400,7 @@ def test_recovery_moves_everything_with_its_freezes(world: World) -> None:
     assert done.answer is True
     assert [log for log in done.logs if log.event not in {"IdentityRegistered", "IdentityRemoved", "EligibilitySet"}] == [
         *frozen_logs(ann, more=-60, total=0),
-        transfer_log(ann, new, 100),
+        *forced_logs(ann, new, 100),
         *frozen_logs(new, more=60, total=60),
         DecodedLog("AddressFrozen", {"_userAddress": new, "_isFrozen": True, "_owner": world.agent}),
         DecodedLog("RecoverySuccess", {"_lostWallet": ann, "_newWallet": new, "_investorOnchainID": ann}),

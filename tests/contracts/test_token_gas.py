@@ -81,8 +81,8 @@ ACTS: list[tuple[str, Act, int]] = [
     ("lock", lambda t, who, now: t.fn("lock", who("eve"), 500, now + 100, sender=who("agent")), 54_700),
     ("transfer beside a live lockup", lambda t, who, _: t.fn("transfer", who("bob"), 1, sender=who("eve")), 43_000),
     ("lock another tranche", lambda t, who, now: t.fn("lock", who("eve"), 10, now + 50, sender=who("agent")), 58_600),
-    ("recovery", lambda t, who, _: t.fn("recoveryAddress", who("bob"), who("bob's new"), who("bob"), sender=who("agent")), 64_000),
-    ("recovery with lockups", lambda t, who, _: t.fn("recoveryAddress", who("eve"), who("eve's new"), ZERO, sender=who("agent")), 122_000),
+    ("recovery", lambda t, who, _: t.fn("recoveryAddress", who("bob"), who("bob's new"), who("bob"), sender=who("agent")), 65_000),
+    ("recovery with lockups", lambda t, who, _: t.fn("recoveryAddress", who("eve"), who("eve's new"), ZERO, sender=who("agent")), 123_500),
 ]
 
 
