@@ -8,6 +8,7 @@ holds money. What a plan is, and what it costs, is the seller's business.
 from access import ownership
 from crypto import account_signatures
 from crypto import signing_domain
+from token import money
 
 initializes: ownership
 
@@ -144,9 +145,9 @@ def _accept(invoice: Invoice, signature: Bytes[512]):
 
 @internal
 def _move(invoice: Invoice):
-    balance_before: uint256 = self._balance(invoice.payment_token, invoice.receiver)
-    self._take(invoice.payment_token, invoice.receiver, invoice.amount)
-    balance: uint256 = self._balance(invoice.payment_token, invoice.receiver)
+    balance_before: uint256 = money._balance(invoice.payment_token, invoice.receiver)
+    money._transfer_from(invoice.payment_token, msg.sender, invoice.receiver, invoice.amount)
+    balance: uint256 = money._balance(invoice.payment_token, invoice.receiver)
     assert balance >= balance_before and balance - balance_before == invoice.amount, "checkout: receiver did not get the amount"
 
 
@@ -155,35 +156,3 @@ def _move(invoice: Invoice):
 def _invoice_digest(invoice: Invoice) -> bytes32:
     # A struct of seven words encodes to these words, as EIP-712 wants them.
     return signing_domain._digest(NAME, keccak256(abi_encode(INVOICE_TYPE, invoice)))
-
-
-@internal
-def _take(payment_token: address, receiver: address, amount: uint256):
-    """@dev Takes a token that returns nothing for a yes, as some old and widely used ones do."""
-    success: bool = False
-    response: Bytes[32] = b""
-    success, response = raw_call(
-        payment_token,
-        abi_encode(msg.sender, receiver, amount, method_id=method_id("transferFrom(address,address,uint256)")),
-        max_outsize=32,
-        revert_on_failure=False,
-    )
-    assert success, "checkout: payment refused"
-    if len(response) > 0:
-        assert len(response) == 32 and convert(response, uint256) == 1, "checkout: payment refused"
-
-
-@internal
-@view
-def _balance(payment_token: address, holder: address) -> uint256:
-    success: bool = False
-    response: Bytes[32] = b""
-    success, response = raw_call(
-        payment_token,
-        abi_encode(holder, method_id=method_id("balanceOf(address)")),
-        max_outsize=32,
-        revert_on_failure=False,
-        is_static_call=True,
-    )
-    assert success and len(response) == 32, "checkout: payment token has no balances"
-    return convert(response, uint256)

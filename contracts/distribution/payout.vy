@@ -13,6 +13,7 @@ trust the payer's roots, not other payers'.
 """
 
 from crypto import merkle
+from token import money
 
 RECIPIENTS_MAX: constant(uint256) = 200
 CLAIMS_MAX: constant(uint256) = 50
@@ -127,10 +128,10 @@ def push(
         is_weighed: bool = position == 0 and recipient != msg.sender
         balance_before: uint256 = 0
         if is_weighed:
-            balance_before = self._balance(payment_token, recipient)
-        self._take(payment_token, msg.sender, recipient, amount)
+            balance_before = money._balance(payment_token, recipient)
+        money._transfer_from(payment_token, msg.sender, recipient, amount)
         if is_weighed:
-            received: uint256 = self._balance(payment_token, recipient)
+            received: uint256 = money._balance(payment_token, recipient)
             assert received >= balance_before and received - balance_before == amount, "payout: recipient did not get the amount"
         log Paid(run_id=run_id, recipient=recipient, amount=amount)
     log BatchPaid(
@@ -175,9 +176,9 @@ def fund(distribution_id: bytes32, amount: uint256) -> uint256:
     distribution: bytes32 = self._opened(distribution_id)
     escrow: uint256 = self._escrows[distribution]
     payment_token: address = self._payment_token(escrow)
-    balance_before: uint256 = self._balance(payment_token, self)
-    self._take(payment_token, msg.sender, self, amount)
-    balance: uint256 = self._balance(payment_token, self)
+    balance_before: uint256 = money._balance(payment_token, self)
+    money._transfer_from(payment_token, msg.sender, self, amount)
+    balance: uint256 = money._balance(payment_token, self)
     assert balance > balance_before, "payout: nothing arrived"
     received: uint256 = unsafe_sub(balance, balance_before)  # Just compared.
     rest: uint256 = escrow >> REST_SHIFT
@@ -221,7 +222,7 @@ def reclaim(distribution_id: bytes32) -> uint256:
     payment_token: address = self._payment_token(escrow)
     self._escrows[distribution] = convert(payment_token, uint256)
     log Reclaimed(distribution=distribution, amount=rest)
-    self._send(payment_token, msg.sender, rest)
+    money._pay(payment_token, msg.sender, rest)
     return rest
 
 
@@ -248,7 +249,7 @@ def claim(distribution: bytes32, account: address, cumulative: uint256, proof: D
     # The amount is at most the rest, so it fits 96 bits and the difference leaves the token's bits alone.
     self._escrows[distribution] = unsafe_sub(escrow, amount << REST_SHIFT)
     log Claimed(distribution=distribution, account=account, amount=amount, cumulative=cumulative)
-    self._send(self._payment_token(escrow), account, amount)
+    money._pay(self._payment_token(escrow), account, amount)
     return amount
 
 
@@ -338,47 +339,3 @@ def _pay_by(way: bytes32, run_id: bytes32):
         self._paid_by[msg.sender][run_id] = way
     else:
         assert settled == way, "payout: run is paid another way"
-
-
-# What the payment token is asked
-
-
-@internal
-def _take(payment_token: address, payer: address, recipient: address, amount: uint256):
-    self._call(payment_token, abi_encode(payer, recipient, amount, method_id=method_id("transferFrom(address,address,uint256)")))
-
-
-@internal
-def _send(payment_token: address, recipient: address, amount: uint256):
-    """@dev Weighed: a token that takes more from the sender than it is told would pay from the other distributions' money."""
-    balance_before: uint256 = self._balance(payment_token, self)
-    self._call(payment_token, abi_encode(recipient, amount, method_id=method_id("transfer(address,uint256)")))
-    balance: uint256 = self._balance(payment_token, self)
-    assert balance <= balance_before and balance_before - balance == amount, "payout: payment token took another amount"
-
-
-@internal
-def _call(payment_token: address, data: Bytes[100]):
-    """@dev Takes a token that returns nothing for a yes, as some old and widely used ones do."""
-    success: bool = False
-    response: Bytes[32] = b""
-    success, response = raw_call(payment_token, data, max_outsize=32, revert_on_failure=False)
-    assert success, "payout: payment refused"
-    if len(response) > 0:
-        assert len(response) == 32 and convert(response, uint256) == 1, "payout: payment refused"
-
-
-@internal
-@view
-def _balance(payment_token: address, holder: address) -> uint256:
-    success: bool = False
-    response: Bytes[32] = b""
-    success, response = raw_call(
-        payment_token,
-        abi_encode(holder, method_id=method_id("balanceOf(address)")),
-        max_outsize=32,
-        revert_on_failure=False,
-        is_static_call=True,
-    )
-    assert success and len(response) == 32, "payout: payment token has no balances"
-    return convert(response, uint256)

@@ -658,7 +658,7 @@ def book_surplus(token: address) -> uint256:
     self._check_manager()
     assert self._is_held(token), "basket: not a constituent"
     counted: uint256 = self.cash + self.cash_of_requests if token == self.asset else self._holdings[token]
-    actual: uint256 = money._balance(token)
+    actual: uint256 = money._balance(token, self)
     assert actual > counted, "basket: nothing arrived"
     quantity: uint256 = actual - counted
     self._book_in(token, quantity)
@@ -948,7 +948,7 @@ def _book_out(token: address, quantity: uint256):
 def _book_loss(constituent: address) -> uint256:
     """@dev What is held, after taking off what is not here any more, as after a forced transfer or a burn."""
     held: uint256 = self._holdings[constituent]
-    actual: uint256 = money._balance(constituent)
+    actual: uint256 = money._balance(constituent, self)
     if actual >= held:
         return held
     self._holdings[constituent] = actual
@@ -959,7 +959,7 @@ def _book_loss(constituent: address) -> uint256:
 @internal
 @view
 def _held(constituent: address) -> uint256:
-    return min(self._holdings[constituent], money._balance(constituent))
+    return min(self._holdings[constituent], money._balance(constituent, self))
 
 
 @internal

@@ -10,19 +10,25 @@ contract's balance must change by exactly the amount. Callers hold a lock: weigh
 @internal
 def _take(payment_token: address, payer: address, amount: uint256):
     """@dev Moves `amount` of the payment token from `payer`, who has approved this contract, to here."""
-    before: uint256 = self._balance(payment_token)
-    self._ask(payment_token, abi_encode(payer, self, amount, method_id=method_id("transferFrom(address,address,uint256)")))
-    after: uint256 = self._balance(payment_token)
+    before: uint256 = self._balance(payment_token, self)
+    self._transfer_from(payment_token, payer, self, amount)
+    after: uint256 = self._balance(payment_token, self)
     assert after >= before and after - before == amount, "money: not the amount arrived"
 
 
 @internal
 def _pay(payment_token: address, receiver: address, amount: uint256):
     """@dev Moves `amount` of the payment token from here to `receiver`."""
-    before: uint256 = self._balance(payment_token)
+    before: uint256 = self._balance(payment_token, self)
     self._ask(payment_token, abi_encode(receiver, amount, method_id=method_id("transfer(address,uint256)")))
-    after: uint256 = self._balance(payment_token)
+    after: uint256 = self._balance(payment_token, self)
     assert before >= after and before - after == amount, "money: not the amount left"
+
+
+@internal
+def _transfer_from(payment_token: address, payer: address, receiver: address, amount: uint256):
+    """@dev Weighs nothing: for callers who weigh themselves."""
+    self._ask(payment_token, abi_encode(payer, receiver, amount, method_id=method_id("transferFrom(address,address,uint256)")))
 
 
 @internal
@@ -37,12 +43,12 @@ def _ask(payment_token: address, message: Bytes[100]):
 
 @internal
 @view
-def _balance(payment_token: address) -> uint256:
+def _balance(payment_token: address, holder: address) -> uint256:
     success: bool = False
     response: Bytes[32] = b""
     success, response = raw_call(
         payment_token,
-        abi_encode(self, method_id=method_id("balanceOf(address)")),
+        abi_encode(holder, method_id=method_id("balanceOf(address)")),
         max_outsize=32,
         revert_on_failure=False,
         is_static_call=True,

@@ -12,7 +12,7 @@ from muniment.infra.evm.contract_artifacts import DecodedLog
 from tests.contracts.chain import ZERO, Chain, Contract, refused
 
 RUN, OTHER_RUN = b"run".ljust(32, b"\0"), b"other run".ljust(32, b"\0")
-REFUSED = "payout: payment refused"
+REFUSED = "money: payment refused"
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_batches_without_sense_are_refused(chain: Chain, payout: Contract, money
         (money.address, [ZERO], [1], "payout: recipient is the zero address"),
         (money.address, [ann], [0], "payout: amount is zero"),
         (chain.account("no token"), [ann], [1], "payout: payment token has no code"),
-        (payout.address, [ann], [1], "payout: payment token has no balances"),
+        (payout.address, [ann], [1], "money: token has no balances"),
     ]
     for token, recipients, amounts, reason in cases:
         with refused(reason):

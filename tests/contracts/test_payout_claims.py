@@ -21,11 +21,11 @@ NO_PROOF: list[bytes] = []
 DAY = 24 * 60 * 60
 PUSHED = keccak(b"muniment.payout.pushed")
 
-REFUSED = "payout: payment refused"
+REFUSED = "money: payment refused"
 TOO_LITTLE = "payout: escrow holds too little"
 NOT_OPEN = "payout: distribution is not open"
 WRONG_PROOF = "payout: proof does not lead to the root"
-OTHER_AMOUNT = "payout: payment token took another amount"
+OTHER_AMOUNT = "money: not the amount left"
 
 
 class Run:
@@ -481,7 +481,7 @@ def test_a_token_that_turns_once_it_is_inside_pays_out_nothing_and_takes_nobody_
 
 def test_a_token_without_balances_cannot_be_paid_in(desk: Desk) -> None:
     desk.open(COUPONS, token=desk.payout.address)
-    with refused("payout: payment token has no balances"):
+    with refused("money: token has no balances"):
         desk.payout.fn("fund", COUPONS, 1, sender=desk.payer)
 
 

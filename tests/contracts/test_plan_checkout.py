@@ -25,7 +25,7 @@ NOT_OWNER = "Ownable: caller is not the owner"
 NOT_SIGNED = "checkout: signature is not the signer's"
 NOT_ALLOWED = "checkout: receiver is not allowed"
 IS_PAID = "checkout: invoice is paid"
-REFUSED = "checkout: payment refused"
+REFUSED = "money: payment refused"
 SHORT = "checkout: receiver did not get the amount"
 
 
@@ -303,7 +303,7 @@ def test_a_token_that_blocks_the_receiver_leaves_the_invoice_unpaid(till: Till) 
 
 def test_a_token_without_balances_is_refused(till: Till) -> None:
     for token in (till.stranger, till.checkout.address):
-        with refused("checkout: payment token has no balances"):
+        with refused("money: token has no balances"):
             till.pay(replace(till.invoice, payment_token=token))
 
 
