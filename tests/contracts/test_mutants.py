@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.contracts import mutants
-from tests.contracts.mutants import Fate, Mutant, files_that_test, mutants_of, report
+from tests.contracts.chain import Chain
+from tests.contracts.mutants import SOURCES_VARIABLE, Fate, Mutant, files_that_test, mutants_of, report
+from tests.contracts.sources import deploy_source
 
 SOURCE = '''# pragma version 0.4.3
 """
@@ -74,3 +76,20 @@ def test_the_page_names_what_nobody_missed() -> None:
     assert "| `a/b.vy` | 2 | 1 | 1 | 0 |" in page
     assert page.count("b: never") == 1
     assert "b: no" not in page
+
+
+def test_a_contract_that_only_a_test_has_is_made_of_the_mutant_too(chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "prices.vy").write_text("@internal\n@pure\ndef _of_tea() -> uint256:\n    return 7\n", encoding="utf-8")
+    monkeypatch.setenv(SOURCES_VARIABLE, str(tmp_path))
+    shop = deploy_source(chain, "shop", SHOP_OF_A_TEST, sender=chain.account("grocer"))
+    assert shop.view("tea") == 7
+
+
+SHOP_OF_A_TEST = """
+import prices
+
+@external
+@view
+def tea() -> uint256:
+    return prices._of_tea()
+"""
