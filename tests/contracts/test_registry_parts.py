@@ -85,12 +85,14 @@ def test_issuers_without_sense_are_refused(chain: Chain, issuers: Contract, owne
         ("addTrustedIssuer", [ZERO, [1]], "invalid argument - zero address"),
         ("addTrustedIssuer", [first, [1]], "trusted Issuer already exists"),
         ("addTrustedIssuer", [stranger, []], "trusted claim topics cannot be empty"),
+        ("addTrustedIssuer", [stranger, list(range(16))], "cannot have more than 15 claim topics"),
         ("addTrustedIssuer", [stranger, [1, 1]], "issuers: claim topic is given twice"),
         ("removeTrustedIssuer", [ZERO], "invalid argument - zero address"),
         ("removeTrustedIssuer", [stranger], "NOT a trusted issuer"),
         ("updateIssuerClaimTopics", [ZERO, [1]], "invalid argument - zero address"),
         ("updateIssuerClaimTopics", [stranger, [1]], "NOT a trusted issuer"),
         ("updateIssuerClaimTopics", [first, []], "claim topics cannot be empty"),
+        ("updateIssuerClaimTopics", [first, list(range(16))], "cannot have more than 15 claim topics"),
     ]
     for act, arguments, reason in cases:
         with refused(reason):
@@ -195,8 +197,9 @@ def test_wallets_are_stored_changed_and_removed(chain: Chain, storage: Contract,
 
 def test_registries_are_bound_and_unbound(chain: Chain, storage: Contract, owner: str) -> None:
     first, second, third = (chain.account(name) for name in ("first", "second", "third"))
-    with refused("identity registry is not stored"):
-        storage.fn("unbindIdentityRegistry", first, sender=owner)
+    for registry, reason in ((first, "identity registry is not stored"), (ZERO, "invalid argument - zero address")):
+        with refused(reason):
+            storage.fn("unbindIdentityRegistry", registry, sender=owner)
     for registry in (first, second):
         storage.fn("bindIdentityRegistry", registry, sender=owner)
     for act in ("bindIdentityRegistry", "unbindIdentityRegistry"):
@@ -214,8 +217,10 @@ def test_registries_are_bound_and_unbound(chain: Chain, storage: Contract, owner
 def test_three_hundred_registries_are_the_most(chain: Chain, storage: Contract, owner: str) -> None:
     for each in range(300):
         storage.fn("bindIdentityRegistry", chain.account(f"registry {each}"), sender=owner)
-    with refused("cannot bind more than 300 IR to 1 IRS"):
-        storage.fn("bindIdentityRegistry", chain.account("one more"), sender=owner)
+    one_more = chain.account("one more")
+    for registry, reason in ((one_more, "cannot bind more than 300 IR to 1 IRS"), (ZERO, "invalid argument - zero address")):
+        with refused(reason):
+            storage.fn("bindIdentityRegistry", registry, sender=owner)
 
 
 # Roles
