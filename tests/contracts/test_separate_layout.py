@@ -579,6 +579,22 @@ def test_only_a_bound_token_tells_of_moves(suite: Suite) -> None:
     assert suite.compliance.view("check", suite.person("some token"), ZERO, ZERO, 1) == (12, 0)
 
 
+def test_a_token_that_tells_of_no_move_or_of_nobody_is_refused(suite: Suite) -> None:
+    told_by, ann = suite.person("token that tells"), suite.person("ann")
+    suite.compliance.fn("bindToken", told_by, sender=suite.owner)
+    for act, arguments, reason in (
+        ("transferred", [ann, ann, 0], "invalid argument - no value transfer"),
+        ("created", [ann, 0], "invalid argument - no value mint"),
+        ("destroyed", [ann, 0], "invalid argument - no value burn"),
+        ("transferred", [ZERO, ann, 1], "invalid argument - zero address"),
+        ("transferred", [ann, ZERO, 1], "invalid argument - zero address"),
+        ("created", [ZERO, 1], "invalid argument - zero address"),
+        ("destroyed", [ZERO, 1], "invalid argument - zero address"),
+    ):
+        with refused(reason):
+            suite.compliance.fn(act, *arguments, sender=told_by)
+
+
 def test_somebody_who_asks_before_there_is_a_token_hears_the_modules_only(suite: Suite) -> None:
     fresh = suite.chain.deploy("compliance", sender=suite.owner)
     fresh.fn("initialize", sender=suite.owner)
