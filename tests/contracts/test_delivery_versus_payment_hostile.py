@@ -325,11 +325,18 @@ def test_a_wallet_that_does_not_sign_stops_only_its_own_trades(venue: Venue, doe
     assert venue.holds(good) == (90, 990)
 
 
-def test_a_wallet_is_not_taken_to_refuse_for_want_of_gas_that_the_agent_saved(venue: Venue) -> None:
+@pytest.mark.parametrize(
+    "does",
+    [
+        # About 150,000 to make up its mind.
+        "    for i: uint256 in range(600):\n        assert keccak256(abi_encode(i)) != empty(bytes32)\n",
+        "    assert msg.gas > 190_000\n",
+    ],
+    ids=["uses what it needs", "says no at once where it gets too little"],
+)
+def test_a_wallet_is_not_taken_to_refuse_for_want_of_gas_that_the_agent_saved(venue: Venue, does: str) -> None:
     venue.money.fn("mint", wallet(venue, "bea"), 100_000, sender=venue.world.owner)
-    # Needs about 150,000 to make up its mind.
-    slow = "    for i: uint256 in range(600):\n        assert keccak256(abi_encode(i)) != empty(bytes32)\n"
-    maker = venue.chain.deploy_vyper(WALLET.format(does=slow), sender=venue.operator)
+    maker = venue.chain.deploy_vyper(WALLET.format(does=does), sender=venue.operator)
     venue.admit(maker, shares=100)
     buy, sell = venue.signed("bea", BUY, 10, 1_000), Signed(venue.order(maker, SELL, 10, 1_000), b"word")
     question = venue.settlement.artifact.encode_call(
