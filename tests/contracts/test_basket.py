@@ -287,6 +287,12 @@ def test_further_units_take_their_part_rounded_up_and_redemption_brings_it_round
     assert fund.spent(fund.participant, fund.money) == 1
 
 
+def test_more_units_than_there_are_can_be_created(fund: Fund) -> None:
+    fund.create()
+    fund.create(2)
+    assert (fund.held(), fund.world.balance(fund.participant)) == ((600, 900, 0), 300)
+
+
 def test_the_last_units_take_everything_along(fund: Fund) -> None:
     fund.create(3)
     fund.redeem_in_kind(3)
@@ -722,6 +728,21 @@ def test_requests_of_nothing_are_refused(fund: Fund) -> None:
         fund.request(ann, 0)
     with refused("dealing: amount is zero"):
         fund.request_redemption(fund.participant, 0)
+
+
+def test_claims_of_nothing_are_refused(fund: Fund) -> None:
+    ann = fund.investor("ann")
+    fund.request(ann, 1_000)
+    fund.cut_off_and_strike()
+    for function in ("deposit", "mint"):
+        with refused(TOO_MUCH):
+            fund.basket.fn(function, 0, ann, ann, sender=ann)
+    fund.basket.fn("mint", 100, ann, ann, sender=ann)
+    fund.request_redemption(ann, 50)
+    fund.cut_off_and_strike()
+    for function in ("redeem", "withdraw"):
+        with refused(TOO_MUCH):
+            fund.basket.fn(function, 0, ann, ann, sender=ann)
 
 
 def test_amounts_that_do_not_fit_are_refused(fund: Fund) -> None:
