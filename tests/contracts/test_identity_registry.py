@@ -76,6 +76,8 @@ def test_a_wallet_and_an_identity_are_needed(world: World) -> None:
 def test_a_country_that_iso_does_not_number_is_refused(world: World, country: int) -> None:
     with refused("registry: country is not an ISO 3166-1 number"):
         world.registry.fn("register_investor", world.person("ann"), ZERO, country, NO_EXPIRY, sender=world.agent)
+    with refused("registry: country is not an ISO 3166-1 number"):
+        world.registry.fn("register_investor_batch", [world.person("ann")], [ZERO], [country], [NO_EXPIRY], sender=world.agent)
 
 
 def test_many_are_registered_at_once(world: World) -> None:
