@@ -139,6 +139,11 @@ class Chain:
         self._contracts[address] = artifact
         return Contract(self, artifact, address)
 
+    def rewrite(self, address: str, before: int, after: int) -> None:
+        """Replace the one word of a contract's storage that is `before`, as more transactions would than a test can send."""
+        (slot,) = (slot for slot in range(64) if self._env.get_storage(address, slot) == before)
+        self._env.set_storage(address, slot, after)
+
     def code(self, address: str) -> bytes:
         return self._env.get_code(address)
 

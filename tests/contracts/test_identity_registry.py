@@ -336,6 +336,20 @@ def test_with_several_topics_all_are_needed_and_the_earliest_expiry_rules(claims
     assert (claims.registry.view("isVerified", ann), claims.registry.view("verified_until", ann)) == (True, now + 100)
 
 
+def test_no_epoch_comes_round_again(claims: World) -> None:
+    registry, owner = claims.registry, claims.owner
+    settings = int(claims.verifier.address, 16) << 96 | 1 << 64
+    claims.chain.rewrite(registry.address, settings | 1 << 79, settings | 65_534 << 79)
+    done = registry.fn("start_epoch", sender=owner)
+    assert DecodedLog("EpochStarted", {"epoch": 65_535, "topics": (KYC,)}) in done.logs
+    ann = _claimed(claims, "ann")
+    with refused("registry: epochs are exhausted"):
+        registry.fn("start_epoch", sender=owner)
+    with refused("registry: epochs are exhausted"):
+        claims.topics.fn("addClaimTopic", ACCREDITED, sender=owner)
+    assert (registry.view("isVerified", ann), registry.view("claim_topics")) == (True, (KYC,))
+
+
 def test_one_more_topic_stops_those_who_lack_it_and_one_fewer_lets_them_again(claims: World) -> None:
     ann, bob = _claimed(claims, "ann"), _claimed(claims, "bob")
     assert claims.why_not(ann, bob, 1) == 0
