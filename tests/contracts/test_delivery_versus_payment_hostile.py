@@ -11,7 +11,8 @@ import pytest
 from eth_hash.auto import keccak
 
 from tests.contracts.chain import Chain, Done, Reverted, refused
-from tests.contracts.venue import BUY, SELL, Market, Signed, Terms, Venue, open_venue
+from tests.contracts.test_delivery_versus_payment_batch import FORWARDER
+from tests.contracts.venue import BUY, SELL, Market, Signed, Terms, Venue, batch, open_venue
 from tests.contracts.world import World
 
 NETTED, SINGLY = True, False
@@ -177,6 +178,24 @@ def test_a_token_that_blocks_the_fee_receiver_fails_the_trade_whole(venue: Venue
     done = venue.settle_batch([*pair(venue)], [(TRADE, 0, 1)])
     assert failures(done) == [(1, 75, 0)]
     assert (money_of(venue, wallet(venue, "bea")), venue.world.balance(wallet(venue, "sam"))) == (100_000, 100)
+
+
+def test_a_slow_token_is_not_taken_to_refuse_for_want_of_gas_that_the_agent_saved(venue: Venue) -> None:
+    # Needs about 500,000 to move.
+    slow = "    for i: uint256 in range(22):\n        self.spent[i] = 1\n"
+    venue = paying_by(venue, token_that(slow + MOVES + "    return True"))
+    forwarder = venue.chain.deploy_vyper(FORWARDER, sender=venue.operator)
+    venue.settlement.fn("addAgent", forwarder, sender=venue.world.owner)
+    trades = [(Terms(1, 10, 1_000), 0, 1)]
+    data = venue.settlement.artifact.encode_call("settle_batch", *batch(venue.market, [*pair(venue)], trades))
+    settled: set[int] = set()
+    for gas in range(400_000, 900_000, 20_000):
+        with venue.chain.undone():
+            asked = call("forward(address,bytes,uint256)", venue.settlement.address, data, gas)
+            done = venue.chain.send(forwarder, asked, sender=venue.operator)
+            assert failures(done) == []
+            settled.add(sum(log.event == "TradeSettled" for log in done.logs))
+    assert settled == {0, 1}
 
 
 def entering(venue: Venue) -> Venue:
