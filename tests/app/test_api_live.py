@@ -73,9 +73,9 @@ def test_news_reaches_every_process_of_the_organisation_and_no_stranger(world: W
     with a_web_server(world.units.backend) as second_url, signed_in(world, world.owner) as one, signed_in(world, stranger) as other:
         two = httpx.Client(base_url=second_url, headers=one.headers, trust_env=False)
         with listening(one) as first, listening(two) as second, listening(other) as foreign:
-            wait_until(lambda: all("block" in each.events for each in (first, second, foreign)), "the first message", seconds=10)
+            wait_until(lambda: all("block" in each.events for each in (first, second, foreign)), "the first message", seconds=60)
             ask_for_an_issue(world)
-            wait_until(lambda: "approvals" in first.events and "approvals" in second.events, "the news", seconds=5)
+            wait_until(lambda: "approvals" in first.events and "approvals" in second.events, "the news", seconds=60)
             time.sleep(1)
             assert "approvals" not in foreign.events
         two.close()
@@ -100,9 +100,9 @@ def test_an_instruction_that_settles_and_a_dividend_that_is_paid_are_news_after_
 
 def test_the_stream_ends_with_the_session(world: World) -> None:
     with signed_in(world, world.auditor) as client, listening(client) as listener:
-        wait_until(lambda: "block" in listener.events, "the first message", seconds=10)
+        wait_until(lambda: "block" in listener.events, "the first message", seconds=60)
         assert client.delete("/v1/sessions/current").status_code == 204
-        wait_until(lambda: listener.ended, "the end of the stream", seconds=10)
+        wait_until(lambda: listener.ended, "the end of the stream", seconds=60)
         assert listener.events[-1] == "end"
 
 
@@ -112,7 +112,7 @@ def test_an_open_window_alone_does_not_use_the_session(world: World) -> None:
             return list(connection.exec_driver_sql("SELECT session_id, last_used_at FROM access.session ORDER BY session_id").all())
 
     with signed_in(world, world.second) as client, listening(client) as listener:
-        wait_until(lambda: "block" in listener.events, "the first message", seconds=10)
+        wait_until(lambda: "block" in listener.events, "the first message", seconds=60)
         before = last_used()
         time.sleep(5)
         assert last_used() == before

@@ -228,7 +228,7 @@ def test_a_lost_database_and_a_lost_chain_only_pause_the_work(
         os.kill(chain_process, signal.SIGCONT)
         rig.database.close()
         defer_payment(rig, "1", receiver)
-        wait_until(lambda: is_handled(rig), seconds=40)
+        wait_until(lambda: is_handled(rig), seconds=60)
         assert not outcome
         wait_until(lambda: health(configuration).get("well"))
     assert rig.evm.balance(receiver) == 5
@@ -294,7 +294,7 @@ def test_a_worker_killed_at_any_moment_pays_once_and_a_terminated_one_ends_clean
                 time.sleep(seconds)
                 child.kill()
         with subprocess.Popen(arguments, cwd=REPOSITORY, stdout=stream, stderr=stream) as child:
-            wait_until(lambda: is_handled(rig), seconds=30)
+            wait_until(lambda: is_handled(rig), seconds=60)
             wait_until(lambda: health(configuration).get("pid") == child.pid and health(configuration).get("state") == "working")
             child.terminate()
             assert child.wait(30) == 0
