@@ -21,7 +21,7 @@ import pytest
 import sqlalchemy as sa
 
 from muniment.infra.clock import SystemClock
-from muniment.infra.jobs import Done, JobRunner, JobTable, PostgresJobs, RunningJob, Waiting, failed_jobs, retry_job, wake
+from muniment.infra.jobs import WAIT_SECONDS_MAX, Done, JobRunner, JobTable, PostgresJobs, RunningJob, Waiting, failed_jobs, retry_job, wake
 from muniment.infra.outages import Unreachable
 from muniment.infra.postgres.database import Database
 from muniment.units.errors import MunimentError
@@ -185,8 +185,9 @@ def test_a_process_that_is_done_wakes_who_waits_for_its_result(database: Databas
 
     def use(job: RunningJob) -> Done | Waiting:
         looked.append(bool(results))
-        # One reason all along: by itself it would look again after 0.5, 1, 2, 4 s and so on.
-        return Done() if results else Waiting("for the result", purpose="test.result:7")
+        # By itself it would look again after half a minute at the earliest.
+        tomorrow = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+        return Done() if results else Waiting("for the result", purpose="test.result:7", until=tomorrow)
 
     def make(job: RunningJob) -> Done:
         results.append("made")
@@ -194,10 +195,17 @@ def test_a_process_that_is_done_wakes_who_waits_for_its_result(database: Databas
 
     defer(database, "test.use")
     with running(database, {"test.use": use, "test.make": make}):
-        wait_until(lambda: len(looked) == 4, seconds=60)
+        wait_until(lambda: sleeping(database) == 1, seconds=60)
         defer(database, "test.make")
-        wait_until(lambda: count(database) == 0, seconds=60)
-    assert looked == [False] * 4 + [True]
+        wait_until(lambda: count(database) == 0, seconds=WAIT_SECONDS_MAX - 5)
+    assert looked == [False, True]
+
+
+def sleeping(database: Database) -> int:
+    with database.worker_transaction() as connection:
+        return connection.execute(
+            sa.text("SELECT count(*) FROM procrastinate.procrastinate_jobs WHERE status = 'todo' AND args ? '_waiting'")
+        ).scalar_one()
 
 
 def test_a_platform_transaction_wakes_whoever_waits_for_its_purpose(database: Database) -> None:

@@ -32,6 +32,7 @@ from muniment.servicing.model import (
     first_batches,
     mark_purpose,
     payment_id,
+    record_date_closes_at,
     split_batch,
 )
 from muniment.units.ids import Address, DividendId, InvestorId, SecurityId
@@ -212,3 +213,9 @@ def test_an_announcement_says_the_same_however_the_price_was_written() -> None:
     scientific = a_declaration(PerShare(Price(Decimal("1E+2"), "USD")))
     assert announcement(plain) == announcement(scientific)
     assert announcement(plain)["per_share"] == "100"
+
+
+@pytest.mark.parametrize(("microsecond", "closes_after"), [(0, 1_000_000), (1, 999_999), (999_999, 1)])
+def test_a_record_date_is_closed_by_the_next_whole_second(microsecond: int, closes_after: int) -> None:
+    record_at = dt.datetime(2027, 5, 23, 12, 0, 59, microsecond, tzinfo=dt.UTC)
+    assert record_date_closes_at(record_at) - record_at == dt.timedelta(microseconds=closes_after)
