@@ -654,6 +654,18 @@ def moduleBurnAction(holder: address, amount: uint256):
 """
 
 
+def test_a_module_is_asked_of_tokens_bound_before_it_and_after_it(suite: Suite) -> None:
+    module = deploy_source(suite.chain, "module_of_another_make", MODULE, sender=suite.owner)
+    ann = suite.register("ann")
+    suite.compliance.fn("addModule", module.address, sender=suite.owner)
+    assert suite.why_not(ZERO, ann, 1) == (18, 0)
+    for act in ("unbindToken", "bindToken"):
+        suite.compliance.fn(act, suite.token.address, sender=suite.owner)
+    assert suite.why_not(ZERO, ann, 1) == (18, 0)
+    suite.compliance.fn("removeModule", module.address, sender=suite.owner)
+    assert suite.why_not(ZERO, ann, 1) == (0, 0)
+
+
 def test_modules_are_asked_and_told(suite: Suite) -> None:
     module = deploy_source(suite.chain, "module_of_another_make", MODULE, sender=suite.owner)
     ann, bob = suite.register("ann"), suite.register("bob")
