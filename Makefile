@@ -39,7 +39,7 @@ run: install ## Start database, chain, worker and web in the foreground; Ctrl-C 
 	@$(MUNIMENT) up
 
 test: install ## Run the tests, without those marked long.
-	@$(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not long" tests
+	@$(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder -m "not long" tests
 
 test-long: install ## Run the soaks and the other tests that take minutes each.
 	@$(VENV)/bin/python -m pytest -m long tests

@@ -27,6 +27,7 @@ from muniment.infra.configuration import Configuration
 from muniment.infra.evm.journal import blocks_from
 from muniment.infra.evm.rpc import JsonRpc
 from muniment.infra.localchain.anvil import free_port
+from muniment.infra.localchain.state import read_state
 from muniment.infra.outages import Unreachable
 
 pytestmark = [pytest.mark.slow]
@@ -265,11 +266,15 @@ def test_killed_at_any_moment_of_its_start_the_next_start_finds_its_way(home: Pa
         "print('go', flush=True)\n"
         "with services(Configuration(home=Path(sys.argv[1]), anvil=Path(sys.argv[2])), progress=lambda message: None): time.sleep(600)"
     )
-    for wait_seconds in (0.05, 0.15, 0.3, 0.45, 0.6, 0.8, 1.1, 1.6):
+    for wait_seconds in (0.05, 0.15, 0.3, 0.45, 0.6, 0.8, 1.1, 1.6, None):
         victim = subprocess.Popen([sys.executable, "-c", program, str(home), str(anvil_binary)], stdout=subprocess.PIPE, text=True)
         assert victim.stdout is not None
         assert victim.stdout.readline() == "go\n"
-        time.sleep(wait_seconds)
+        if wait_seconds is None:
+            # The worst moment: all is up and answers, and nothing has yet noticed that its supervisor is gone.
+            until(lambda: (state := read_state(home / "run")) is not None and state.state == "ready" and state.name.is_running())
+        else:
+            time.sleep(wait_seconds)
         victim.kill()
         victim.communicate()
     with services(Configuration(home=home, anvil=anvil_binary), progress=lambda _message: None) as running:

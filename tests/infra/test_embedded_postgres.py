@@ -169,6 +169,27 @@ def test_a_server_whose_manager_is_killed_stops_cleanly_by_itself(home: Path) ->
 
 
 @pytest.mark.crash
+def test_a_server_whose_manager_was_killed_is_ended_and_not_attached_to(home: Path) -> None:
+    # A thread's child has no tie to its parent's life: as where the kernel has no such tie, or has not yet acted on it.
+    program = (
+        "import sys, threading, time; from pathlib import Path; from muniment.infra.postgres.embedded import EmbeddedPostgres\n"
+        "server = EmbeddedPostgres(Path(sys.argv[1]))\n"
+        "thread = threading.Thread(target=server.start); thread.start(); thread.join(); print(server.pid, flush=True); time.sleep(600)"
+    )
+    manager = subprocess.Popen([sys.executable, "-c", program, str(home)], stdout=subprocess.PIPE, text=True)
+    assert manager.stdout is not None
+    left = processes.name_of(int(manager.stdout.readline()))
+    assert left is not None
+    manager.kill()
+    manager.communicate()
+    assert left.is_running()
+    with EmbeddedPostgres(home) as server:
+        assert server.owns
+        assert not left.is_running()
+        assert run(server.url, "SELECT 1") == [(1,)]
+
+
+@pytest.mark.crash
 def test_a_stale_pid_file_whose_pid_now_means_another_program_bars_nobody(home: Path) -> None:
     with EmbeddedPostgres(home) as server:
         data_folder = server.data_folder

@@ -2,7 +2,7 @@
 """The process `python -m muniment.infra.localchain`: anvil, its recovery from the journal, the mining and the door. `LocalChain` starts it.
 
 Reads its settings from the environment (MUNIMENT_HOME, DATABASE_URL, ...), tells its state in `run/chain.json`, ends on SIGTERM or SIGINT.
-Exit codes: 0 asked to stop, 2 a refusal (also in the state file), 3 another local chain holds this home or the database does not answer.
+Exit codes: 0 asked to stop, 2 a refusal (also in the state file), 3 the database does not answer, 4 another local chain holds this home.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from muniment.infra.localchain.forwarding import Door
 from muniment.infra.localchain.install import install, verify_version
 from muniment.infra.localchain.mining import POLL_SECONDS, Miner, Rhythm
 from muniment.infra.localchain.recovery import Recovery, replay
-from muniment.infra.localchain.state import LOCK_NAME, ChainState, read_state, write_state
+from muniment.infra.localchain.state import LOCK_NAME, LOCK_TAKEN, ChainState, read_state, write_state
 from muniment.infra.outages import Unreachable
 from muniment.units.errors import MunimentError
 
@@ -47,7 +47,15 @@ class Process:
         name = processes.name_of(os.getpid())
         assert name is not None, "this process runs"
         previous = read_state(configuration.run_folder)
-        self._state = ChainState(pid=name.pid, started=name.started, state="starting")
+        # Gone already, its pid would go to whoever adopts orphans, who lives: then nothing ends with it, and nothing must be ended.
+        supervisor = processes.name_of(os.getppid()) or name
+        self._state = ChainState(
+            pid=name.pid,
+            started=name.started,
+            state="starting",
+            supervisor_pid=supervisor.pid,
+            supervisor_started=supervisor.started,
+        )
         # The address should survive a restart: whoever holds it goes on where it was.
         self._port = configuration.chain_port or (0 if previous is None else previous.port)
 
@@ -89,7 +97,9 @@ class Process:
             try:
                 recovery = self._recover(rpc)
                 self._open(door, anvil.port)
-                self._state.node_pid = anvil.pid
+                if (node := anvil.name) is None:
+                    raise Unreachable("chain", detail="the node ended at once", retry=True)
+                self._state.node_pid, self._state.node_started = node.pid, node.started
                 self._state.recovered = str(recovery)
                 self.say(f"chain: ready at {self._state.url}; {recovery}", state="ready")
                 miner = Miner(
@@ -105,6 +115,9 @@ class Process:
                     raise
             finally:
                 rpc.close()
+                if self._stopping.is_set():
+                    # Whoever comes now must wait for the next one instead of attaching to this.
+                    self.say("chain: stopping", state="stopping")
                 door.shut()
 
     def _open(self, door: Door, node_port: int) -> None:
@@ -162,7 +175,7 @@ def main() -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         sys.stderr.write(f"chain: another process holds {configuration.run_folder / LOCK_NAME}\n")
-        return 3
+        return LOCK_TAKEN
     process = Process(configuration, lock)
     signal.signal(signal.SIGTERM, process.stop)
     signal.signal(signal.SIGINT, process.stop)

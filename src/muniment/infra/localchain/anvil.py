@@ -20,6 +20,7 @@ from typing import Self
 from muniment.infra import processes
 from muniment.infra.evm.rpc import JsonRpc
 from muniment.infra.outages import Unreachable
+from muniment.infra.processes import ProcessName
 
 CHAIN_ID = 31337
 GENESIS_TIMESTAMP_SECONDS = 1_767_225_600
@@ -89,6 +90,11 @@ class Anvil:
     def pid(self) -> int | None:
         """Its process; None before `start` and after `stop`."""
         return None if self._child is None else self._child.pid
+
+    @property
+    def name(self) -> ProcessName | None:
+        """Its process, told apart from any later one with its pid; None when there is none."""
+        return None if self._child is None else processes.name_of(self._child.pid)
 
     def is_running(self) -> bool:
         """Whether its process lives."""

@@ -15,7 +15,7 @@ from typing import Self
 
 from muniment.infra import processes
 from muniment.infra.configuration import Configuration
-from muniment.infra.localchain.state import LOCK_NAME, ChainState, read_state
+from muniment.infra.localchain.state import LOCK_NAME, LOCK_TAKEN, ChainState, read_state
 from muniment.infra.outages import Unreachable
 from muniment.infra.processes import ProcessName
 from muniment.units.errors import MunimentError
@@ -97,24 +97,24 @@ class LocalChain:
             self._child = self._name = None
         self._configuration.run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         deadline = time.monotonic() + START_SECONDS_MAX
-        while not self.is_running():
+        while not (self.is_running() and self._wait_ready(deadline)):
             state = read_state(self._configuration.run_folder)
             if self._is_held():
-                if state is not None and state.name.is_running():
+                if state is not None and state.name.is_running() and state.supervisor.is_running():
                     self._name, self._told = state.name, state.messages_told
-                elif state is not None and state.node_pid is not None and (node := processes.name_of(state.node_pid)) is not None:
-                    # Its process was killed where the kernel does not take children along; the lock says that the node is ours.
-                    node.send(signal.SIGKILL)
+                    continue
+                if state is not None and state.name.is_running():
+                    # Its supervisor was killed. Where the kernel passes that on it is ending, however well it still answers.
+                    state.name.send(signal.SIGTERM)
+                elif state is not None and state.node is not None:
+                    # Its process was killed where the kernel does not take children along.
+                    state.node.send(signal.SIGKILL)
             else:
                 self._launch()
+                continue
             if time.monotonic() > deadline:
                 raise Unreachable("chain", detail="another process holds its lock", retry=True)
             time.sleep(POLL_SECONDS)
-        try:
-            self._wait_ready(deadline)
-        except BaseException:
-            self.stop()
-            raise
         return self.url
 
     def stop(self) -> None:
@@ -146,20 +146,30 @@ class LocalChain:
         self._name = processes.name_of(self._child.pid)
         self._told = 0
 
-    def _wait_ready(self, deadline: float) -> None:
+    def _wait_ready(self, deadline: float) -> bool:
+        """Wait until the process takes calls; False when it ended meanwhile and another must be found or started."""
+        began = False
         while True:
             state = read_state(self._configuration.run_folder)
             if state is not None and state.name == self._name:
+                began = True
                 for message in state.messages_after(self._told):
                     self._progress(message if message.startswith("chain: ") else f"chain: {message}")
                 self._told = state.messages_told
                 if state.state == "ready":
-                    return
+                    return True
                 if state.state == "failed":
+                    self.stop()
                     raise _failure_of(state)
-            if not self.is_running() or (self._child is not None and self._child.poll() is not None):
+            if self._child is None and not self.is_running():
+                return False
+            if self._child is not None and self._child.poll() is not None:
+                if not began and self._child.returncode == LOCK_TAKEN:
+                    self._child = self._name = None
+                    return False
                 raise Unreachable("chain", detail=f"its process ended; see {self._configuration.log_file}", retry=True)
             if time.monotonic() > deadline:
+                self.stop()
                 raise Unreachable("chain", detail=f"not ready after {START_SECONDS_MAX:.0f} s", retry=True)
             time.sleep(POLL_SECONDS)
 

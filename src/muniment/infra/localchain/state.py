@@ -14,18 +14,24 @@ from muniment.infra.processes import ProcessName
 
 FILE_NAME = "chain.json"
 LOCK_NAME = "chain.lock"
+LOCK_TAKEN = 4
+"""Exit code of a process that found another one in charge of this home."""
 MESSAGES_MAX = 50
 
 
 @dataclass(slots=True)
 class ChainState:
-    """The state of one local chain process; `state` is starting, recovering, ready or failed."""
+    """The state of one local chain process; `state` is starting, recovering, ready, stopping or failed."""
 
     pid: int
     started: str
     state: str
+    supervisor_pid: int
+    supervisor_started: str
+    """Who started it, and with whose end it ends."""
     port: int = 0
     node_pid: int | None = None
+    node_started: str | None = None
     recovered: str = ""
     error: dict[str, Any] | None = None
     messages: list[str] = field(default_factory=list)
@@ -36,6 +42,16 @@ class ChainState:
     def name(self) -> ProcessName:
         """The process."""
         return ProcessName(self.pid, self.started)
+
+    @property
+    def supervisor(self) -> ProcessName:
+        """The process that started it."""
+        return ProcessName(self.supervisor_pid, self.supervisor_started)
+
+    @property
+    def node(self) -> ProcessName | None:
+        """The anvil process; None before there was one."""
+        return None if self.node_pid is None or self.node_started is None else ProcessName(self.node_pid, self.node_started)
 
     @property
     def url(self) -> str:

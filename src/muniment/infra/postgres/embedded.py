@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -130,6 +131,15 @@ _FORBIDDEN = (errno.EPERM, errno.EACCES, errno.EROFS)
 
 def _silent(_message: str) -> None:
     """Report to nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A server that lives, who started it, and where it listens."""
+
+    name: ProcessName
+    supervisor: ProcessName
+    socket_folder: Path
 
 
 class EmbeddedPostgres:
@@ -250,10 +260,15 @@ class EmbeddedPostgres:
         lock = os.open(self._run_folder / "postgres.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         deadline = time.monotonic() + START_SECONDS_MAX
         orphans_at = time.monotonic() + 5
+        asked: ProcessName | None = None
         try:
             while True:
                 if _take(lock):
                     return lock
+                if (running := self._running()) is not None and not running.supervisor.is_running() and running.name != asked:
+                    # Its supervisor was killed; where the kernel does not pass that on, the server would go on for nobody.
+                    asked = running.name
+                    asked.send(signal.SIGINT)
                 if self._attach():
                     os.close(lock)
                     return None
@@ -266,15 +281,25 @@ class EmbeddedPostgres:
             os.close(lock)
             raise
 
-    def _attach(self) -> bool:
+    def _running(self) -> _Running | None:
+        """Return the server that the state file tells of; None when none is told or it has ended."""
         try:
             state = json.loads(self._state_file.read_text(encoding="utf-8"))
-            name, folder = ProcessName(int(state["pid"]), str(state["started"])), Path(state["socket_folder"])
+            running = _Running(
+                name=ProcessName(int(state["pid"]), str(state["started"])),
+                supervisor=ProcessName(int(state["supervisor_pid"]), str(state["supervisor_started"])),
+                socket_folder=Path(state["socket_folder"]),
+            )
         except (OSError, ValueError, KeyError):
-            return False  # not written yet: the other manager is still starting
-        if not name.is_running() or not self._answers(folder):
+            return None  # not written yet: the other manager is still starting
+        return running if running.name.is_running() else None
+
+    def _attach(self) -> bool:
+        running = self._running()
+        # A server whose supervisor was killed is stopping or soon will be, however well it still answers.
+        if running is None or not running.supervisor.is_running() or not self._answers(running.socket_folder):
             return False
-        self._name, self._socket_folder = name, folder
+        self._name, self._socket_folder = running.name, running.socket_folder
         return True
 
     def _answers(self, socket_folder: Path) -> bool:
@@ -475,10 +500,20 @@ class EmbeddedPostgres:
         except BaseException:
             self.stop()
             raise
+        supervisor = processes.name_of(os.getpid())
         assert self._name is not None
+        assert supervisor is not None
         _write_private(
             self._state_file,
-            json.dumps({"pid": self._name.pid, "started": self._name.started, "socket_folder": str(self._socket_folder)}),
+            json.dumps(
+                {
+                    "pid": self._name.pid,
+                    "started": self._name.started,
+                    "supervisor_pid": supervisor.pid,
+                    "supervisor_started": supervisor.started,
+                    "socket_folder": str(self._socket_folder),
+                }
+            ),
         )
         seconds = time.monotonic() - began_at
         self._progress(f"database: {'recovered' if was_killed else 'ready'} in {seconds:.1f} s")
