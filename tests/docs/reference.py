@@ -16,7 +16,7 @@ import typer
 
 from muniment.app import cli
 from muniment.infra.configuration import SECRETS, SETTINGS, Configuration, secret_variable
-from tests.docs import contract_pages
+from tests.docs import contract_pages, law_pages
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 HEAD = "<!-- Made by `python -m tests.docs.reference`; change the source and run it again. -->"
@@ -97,7 +97,13 @@ def configuration_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "configuration.md": configuration_page, **contract_pages.pages()}
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": cli_page,
+    "compliance-check.schema.json": law_pages.schema_text,
+    "configuration.md": configuration_page,
+    "law.md": lambda: law_pages.law_page(HEAD),
+    **contract_pages.pages(),
+}
 
 if __name__ == "__main__":
     (FOLDER / "contracts").mkdir(exist_ok=True)

@@ -27,13 +27,15 @@ LOGGED_COMMANDS = {"api", "worker"}
 # An APP with one unnamed command is that command itself (`muniment demo`); one with several is a group (`muniment contracts build`).
 COMMANDS = {
     "approvals": ("muniment.app.approvals_command", "See what waits for a second person, and decide it."),
+    "compliance": ("muniment.app.compliance_command", "Ask the law about a sale, a transfer or a whole register, from a file."),
     "contracts": ("muniment.app.contracts_command", "Write, deploy and verify the compiled contracts."),
     "demo": ("muniment.app.demo", "Tokenise, onboard, issue, transfer and pay a dividend on a real chain."),
     "dividend": ("muniment.app.dividend_command", "Declare a dividend and watch it being paid."),
+    "howey": ("muniment.app.howey_command", "Weigh whether an asset is sold as an investment contract."),
     "investors": ("muniment.app.investors_command", "Onboard investors from a file, verify them, erase one."),
     "organisation": ("muniment.app.organisation_command", "Found an issuer's organisation, invite members, give it test money."),
     "reconcile": ("muniment.app.reconcile_command", "Compare the books with the chain; exit 1 when they differ."),
-    "rules": ("muniment.app.rules_command", "See and set who may hold a security, and how much."),
+    "rules": ("muniment.app.rules_command", "See the rules of law, and see and set who may hold a security, and how much."),
     "shares": ("muniment.app.shares_command", "Issue shares, transfer and recover them, see who holds them."),
     "tokenise": ("muniment.app.tokenise_command", "Bring a company or a vehicle to the chain."),
     "verify": ("muniment.app.verify_command", "Rebuild a register, or recompute an asset's id, and say whether it is equal."),

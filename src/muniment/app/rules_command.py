@@ -14,6 +14,7 @@ from muniment.app.cli import JsonOption
 from muniment.app.shares_command import SecurityArgument, security_of
 from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
 from muniment.compliance import commands as compliance
+from muniment.compliance.model.law.book import rule_book
 from muniment.compliance.model.rules import (
     CountryAllowed,
     CountryBlocked,
@@ -34,7 +35,34 @@ CITATION = "Issuer rule"
 
 @APP.callback()
 def rules() -> None:
-    """See and set the rules of a security."""
+    """See the rules of law, and see and set the rules of a security."""
+
+
+@APP.command("list")
+def list_rules(
+    *,
+    jurisdiction: Annotated[str, typer.Option(help="Only those of US, EU, UK, CH or SG.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List every rule of law with its citation, when it is asked, and whether it is in force."""
+    wanted = [rule for rule in rule_book().rules.values() if jurisdiction in {"", rule.jurisdiction}]
+    if as_json:
+        typer.echo(json.dumps([rule.as_json() for rule in wanted], ensure_ascii=False))
+        return
+    for rule in wanted:
+        since = "" if rule.effective_from is None else f", from {rule.effective_from}"
+        typer.echo(f"{rule.rule_id:28} {rule.evaluated_on.value:15} {rule.citation} ({rule.status.replace('_', ' ')}{since})")
+
+
+@APP.command()
+def packs(*, as_json: JsonOption = False) -> None:
+    """List the packs: rules that make up one exemption, under one name."""
+    found = list(rule_book().packs.values())
+    if as_json:
+        typer.echo(json.dumps([pack.as_json() for pack in found], ensure_ascii=False))
+        return
+    for pack in found:
+        typer.echo(f"{pack.pack_id:32} {pack.name}: {', '.join(pack.rules)}")
 
 
 @APP.command()

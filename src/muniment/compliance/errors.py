@@ -60,3 +60,51 @@ class FreezeNotFound(MunimentError):
     code = "compliance.freeze_not_found"
     message = "There is no freeze {freeze_id} here."
     cure = "List the freezes of the security and take an id from there."
+
+
+class RuleUnknown(MunimentError):
+    """No rule and no pack of that name."""
+
+    code = "compliance.rule_unknown"
+    message = "There is no rule or pack “{name}”."
+    cure = "Choose from `muniment rules list` and `muniment rules packs`."
+
+
+class RuleDisabled(MunimentError):
+    """A rule that is no law."""
+
+    code = "compliance.rule_disabled"
+    message = "The rule {rule} cannot be selected: it is {status} ({citation})."
+    cure = "Choose a rule that is in force."
+
+
+class ProposalInvalid(MunimentError):
+    """A question of law that says too little."""
+
+    code = "compliance.proposal_invalid"
+    message = "The proposal cannot be judged: {problem}."
+    cure = "Give what is named and ask again."
+
+
+class CaseInvalid(MunimentError):
+    """The file of a question of law is not in its form."""
+
+    code = "compliance.case_invalid"
+    message = "The case cannot be read: {problem}."
+    cure = "See the schema in docs/reference/compliance-check.schema.json."
+
+
+class CaseTooLarge(MunimentError):
+    """More investors, lots or sales than one question may bring."""
+
+    code = "compliance.case_too_large"
+    message = "The case has {found} {what}; at most {allowed} are read."
+    cure = "Leave out what the question does not concern."
+
+
+class AnswersInvalid(MunimentError):
+    """Answers that the questionnaire does not know."""
+
+    code = "compliance.answers_invalid"
+    message = "The answers cannot be read: {problem}."
+    cure = "Give answers by a prong's letter (M, C, E, P, U) or an item's id (E3), each y, n or -."

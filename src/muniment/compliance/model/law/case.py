@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that a question of law looks at, indexed once, so that each question costs what its own investors cost."""
+
+from __future__ import annotations
+
+import datetime as dt
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
+
+from muniment.compliance.model.law import investors as classes
+from muniment.compliance.model.law.book import RuleBook, Selection, rule_book
+from muniment.compliance.model.law.calendar import add_months
+from muniment.compliance.model.law.facts import Evidence, InvestorFacts, Lot, Sale, Terms
+from muniment.units.money import MINOR_DIGITS, Rounding, divide
+
+RATE_SCALE = 10**8
+US_SALE_EXEMPTIONS = ("us.regd.506b", "us.regd.506c", "us.regd.504", "us.rega", "us.regcf")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A security, its investors, its lots and its sales, on one side of a question. Frozen; the indexes are made when first asked."""
+
+    selection: Selection
+    terms: Terms
+    investors: Mapping[str, InvestorFacts]
+    lots: Mapping[str, Sequence[Lot]]
+    """By investor, in the order in which a transfer takes them."""
+    sales: Sequence[Sale] = ()
+    resales: Sequence[Sale] = ()
+    offerees: frozenset[str] = frozenset()
+    """Investors to whom an offer was addressed and who have not bought."""
+    evidence: Evidence = field(default_factory=dict)
+    book: RuleBook = field(default_factory=rule_book)
+
+    def position(self, investor_id: str) -> int:
+        """Return what an investor holds, in base units."""
+        return sum(lot.quantity for lot in self.lots.get(investor_id, ()))
+
+    def exemption_of(self, investor_id: str, stated: str | None) -> str | None:
+        """Return under which exemption an investor bought: as stated, else as the packs leave no other.
+
+        With Regulation S beside another exemption a U.S. person bought under the other, anybody else under Regulation S.
+        """
+        if stated is not None:
+            return stated
+        investor = self.investors.get(investor_id)
+        if self.selection.has("us.regs") and (self._us_exemption is None or (investor is not None and not investor.is_us_person)):
+            return "us.regs"
+        return self._us_exemption
+
+    @cached_property
+    def _us_exemption(self) -> str | None:
+        return next((rule.rule_id for rule in self.selection.rules if rule.rule_id in US_SALE_EXEMPTIONS), None)
+
+    @cached_property
+    def total(self) -> int:
+        """What is outstanding: as the terms say, else all lots together."""
+        if self.terms.outstanding is not None:
+            return self.terms.outstanding
+        return sum(lot.quantity for lots in self.lots.values() for lot in lots)
+
+    @cached_property
+    def holders(self) -> frozenset[str]:
+        """Who holds anything."""
+        return frozenset(investor_id for investor_id, lots in self.lots.items() if any(lot.quantity for lot in lots))
+
+    @cached_property
+    def _accredited(self) -> dict[str, bool]:
+        return {}
+
+    def is_accredited(self, investor_id: str) -> bool:
+        """Return whether an investor is known to be accredited."""
+        known = self._accredited
+        if investor_id not in known:
+            investor = self.investors.get(investor_id)
+            known[investor_id] = investor is not None and bool(classes.accredited(investor, self.book))
+        return known[investor_id]
+
+    @cached_property
+    def counted_holders(self) -> frozenset[str]:
+        """Holders of record that section 12(g) counts: all but those from a compensation plan."""
+        return frozenset(each for each in self.holders if (investor := self.investors.get(each)) is None or not investor.compensation_plan)
+
+    @cached_property
+    def non_accredited_holders(self) -> int:
+        """Counted holders who are not accredited."""
+        return sum(not self.is_accredited(each) for each in self.counted_holders)
+
+    @cached_property
+    def us_holders(self) -> int:
+        """Holders resident in the United States."""
+        return sum((investor := self.investors.get(each)) is not None and investor.is_us_person for each in self.holders)
+
+    @cached_property
+    def crowdfunding_holders(self) -> frozenset[str]:
+        """Holders all of whose shares were sold under Regulation Crowdfunding."""
+        return frozenset(
+            each for each in self.holders if all(self.exemption_of(each, lot.exemption) == "us.regcf" for lot in self.lots[each])
+        )
+
+    @cached_property
+    def crowdfunding_non_accredited(self) -> int:
+        """Those of them who count and are not accredited."""
+        return sum(not self.is_accredited(each) for each in self.crowdfunding_holders & self.counted_holders)
+
+    @cached_property
+    def beneficial_owners(self) -> int:
+        """Owners as section 3(c)(1) counts them, looked through where a fund holds a tenth."""
+        return sum(self.owners_of(each, self.position(each), self.total) for each in self.holders)
+
+    def owners_of(self, investor_id: str, quantity: int, total: int) -> int:
+        """Return as how many owners an investor with a quantity counts (15 USC 80a-3(c)(1)(A)); knowledgeable employees as none."""
+        investor = self.investors.get(investor_id)
+        if quantity == 0 or (investor is not None and investor.knowledgeable_employee):
+            return 0
+        percent = int(self.book.rules["us.3c1"].params["look_through_pct"])
+        if investor is not None and investor.investment_company and quantity * 100 >= percent * total:
+            return 1 if investor.beneficial_owners is None else investor.beneficial_owners
+        return 1
+
+    # --- sales ---------------------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _by_exemption(self) -> dict[str | None, _Series]:
+        grouped: defaultdict[str | None, list[Sale]] = defaultdict(list)
+        for sale in self.sales:
+            grouped[self.exemption_of(sale.investor_id, sale.exemption)].append(sale)
+        return {exemption: _Series(sales, self.amount_of) for exemption, sales in grouped.items()}
+
+    def sales_under(self, exemption: str) -> _Series:
+        """Return the issuer's sales under one exemption."""
+        return self._by_exemption.get(exemption) or _Series((), self.amount_of)
+
+    @cached_property
+    def _non_accredited(self) -> dict[str, _Series]:
+        return {}
+
+    def non_accredited_sales_under(self, exemption: str) -> _Series:
+        """Return the issuer's sales under one exemption to those who are not accredited."""
+        known = self._non_accredited
+        if exemption not in known:
+            sales = self.sales_under(exemption).sales
+            known[exemption] = _Series((sale for sale in sales if not self.is_accredited(sale.investor_id)), self.amount_of)
+        return known[exemption]
+
+    @cached_property
+    def all_sales(self) -> _Series:
+        """All sales by the issuer, under whichever exemption."""
+        return _Series(self.sales, self.amount_of)
+
+    @cached_property
+    def _by_buyer(self) -> dict[str, list[Sale]]:
+        grouped: defaultdict[str, list[Sale]] = defaultdict(list)
+        for sale in self.sales:
+            grouped[sale.investor_id].append(sale)
+        return grouped
+
+    def bought_by(self, investor_id: str, exemption: str, *, after: dt.date | None, until: dt.date) -> int:
+        """Return what an investor paid the issuer under an exemption after a day (None: ever) and up to another, in minor units."""
+        return sum(
+            self.amount_of(sale)
+            for sale in self._by_buyer.get(investor_id, ())
+            if self.exemption_of(investor_id, sale.exemption) == exemption and sale.on <= until and (after is None or sale.on > after)
+        )
+
+    @cached_property
+    def _by_region(self) -> dict[str, _Series]:
+        grouped: defaultdict[str, list[Sale]] = defaultdict(list)
+        for sale in self.sales:
+            investor = self.investors.get(sale.investor_id)
+            if investor is not None:
+                grouped[investor.country].append(sale)
+        return {country: _Series(sales, self.amount_of) for country, sales in grouped.items()}
+
+    def raised_in(self, countries: Iterable[str], *, on: dt.date) -> int:
+        """Return what sales to investors of these countries brought in the twelve months up to a day, in minor units of the terms."""
+        found = self._by_region
+        return sum(found[country].amount(add_months(on, -12), on) for country in countries if country in found)
+
+    @cached_property
+    def _offered_in(self) -> dict[str, frozenset[str]]:
+        grouped: defaultdict[str, set[str]] = defaultdict(set)
+        for investor_id in {*(sale.investor_id for sale in self.sales), *self.offerees}:
+            investor = self.investors.get(investor_id)
+            if investor is not None:
+                grouped[investor.country].add(investor_id)
+        return {country: frozenset(found) for country, found in grouped.items()}
+
+    def offered_in(self, country: str, *, besides: str) -> int:
+        """Return how many of a country, besides one, bought or were made an offer."""
+        found = self._offered_in.get(country, frozenset())
+        return len(found) - (besides in found)
+
+    @cached_property
+    def _unqualified_in(self) -> dict[str, frozenset[str]]:
+        return {}
+
+    def unqualified_in(self, country: str, *, besides: str) -> int:
+        """Return how many of a country, besides one, bought or were made an offer and are no qualified investors."""
+        known = self._unqualified_in
+        if country not in known:
+            known[country] = frozenset(
+                each for each in self._offered_in.get(country, frozenset()) if not classes.qualified_eu(self.investors[each], self.book)
+            )
+        return len(known[country]) - (besides in known[country])
+
+    @cached_property
+    def _resales_by_seller(self) -> dict[str, _Series]:
+        grouped: defaultdict[str, list[Sale]] = defaultdict(list)
+        for sale in self.resales:
+            if sale.seller_id is not None:
+                grouped[sale.seller_id].append(sale)
+        return {seller: _Series(sales, self.amount_of) for seller, sales in grouped.items()}
+
+    def sold_by(self, investor_id: str, *, after: dt.date, until: dt.date) -> int:
+        """Return how much a holder resold after a day and up to another, in base units."""
+        series = self._resales_by_seller.get(investor_id)
+        return 0 if series is None else series.quantity(after, until)
+
+    # --- money ---------------------------------------------------------------------------------------------------------------------
+
+    def amount_of(self, sale: Sale) -> int:
+        """Return what a sale brought, in minor units of the terms' currency; by the terms' price where nobody said."""
+        return self.worth(sale.quantity) if sale.amount_minor is None else sale.amount_minor
+
+    def worth(self, quantity: int) -> int:
+        """Return what a quantity costs at the terms' price, rounded up to a minor unit; 0 without a price."""
+        if self.terms.price_minor is None:
+            return 0
+        return divide(quantity * self.terms.price_minor, 10**self.terms.decimals, rounding=Rounding.UP)
+
+    def in_currency(self, minor: int, currency: str) -> int | None:
+        """Return an amount of the terms' currency in cents of another, rounded up; None without a rate."""
+        if currency == self.terms.currency:
+            return minor
+        rate = self.terms.rates.get(currency)
+        if rate is None:
+            return None
+        digits = MINOR_DIGITS[currency] - MINOR_DIGITS[self.terms.currency]
+        scaled = minor * rate * 10 ** max(digits, 0)
+        return divide(scaled, RATE_SCALE * 10 ** max(-digits, 0), rounding=Rounding.UP)
+
+
+class _Series:
+    """Sales in the order of their days, with running sums."""
+
+    __slots__ = ("_amounts", "_days", "_quantities", "sales")
+
+    def __init__(self, sales: Iterable[Sale], amount_of: Callable[[Sale], int]) -> None:
+        self.sales = sorted(sales, key=lambda sale: sale.on)
+        self._days = [sale.on for sale in self.sales]
+        self._quantities = [0, *accumulate(sale.quantity for sale in self.sales)]
+        self._amounts = [0, *accumulate(amount_of(sale) for sale in self.sales)]
+
+    def _between(self, after: dt.date, until: dt.date) -> tuple[int, int]:
+        return bisect_right(self._days, after), bisect_right(self._days, until)
+
+    def quantity(self, after: dt.date, until: dt.date) -> int:
+        """Return what was sold after a day and up to another, both days of the calendar."""
+        first, last = self._between(after, until)
+        return self._quantities[last] - self._quantities[first]
+
+    def amount(self, after: dt.date, until: dt.date) -> int:
+        """Return what was paid for it."""
+        first, last = self._between(after, until)
+        return self._amounts[last] - self._amounts[first]
+
+    def within(self, first: dt.date, last: dt.date) -> Sequence[Sale]:
+        """Return the sales from one day to another, both included."""
+        return self.sales[bisect_left(self._days, first) : bisect_right(self._days, last)]
+
+    def total(self) -> int:
+        """Return what all of it brought."""
+        return self._amounts[-1]

@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One question of law, one answer with every reason: a sale, a transfer or match, a payment, a person's class, or the register itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from muniment.compliance.errors import ProposalInvalid
+from muniment.compliance.model.law import investors as classes
+from muniment.compliance.model.law.book import EvaluatedOn, LawRule
+from muniment.compliance.model.law.case import Case
+from muniment.compliance.model.law.checklists import checklist
+from muniment.compliance.model.law.counts import NO_CHANGE, SNAPSHOT_RULES, Change, SnapshotQuestion, warnings_of
+from muniment.compliance.model.law.facts import EEA, InvestorFacts, Proposal
+from muniment.compliance.model.law.offerings import SALE_RULES, SaleQuestion
+from muniment.compliance.model.law.payments import withholding
+from muniment.compliance.model.law.resales import TRANSFER_RULES, TransferQuestion, form_144_needed, pick_lots
+from muniment.units.decisions import Allowed, Decision, Reason, Refused
+from muniment.units.errors import Place
+from muniment.units.shares import format_shares, show_shares
+
+PROPOSALS = ("sale", "transfer", "match", "payment", "classification", "snapshot")
+
+_REGIONS: Mapping[str, frozenset[str]] = {"EU": EEA, "UK": frozenset({"GB"}), "CH": frozenset({"CH"}), "SG": frozenset({"SG"})}
+"""Whose residents a jurisdiction's rules of sale protect; the United States' count for everybody, by their own exemptions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The decision, what to watch although it is allowed, and what was computed on the way."""
+
+    decision: Decision
+    warnings: tuple[str, ...] = ()
+    computed: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the wire shape."""
+        return {**self.decision.as_json(), "warnings": list(self.warnings), "computed": dict(self.computed)}
+
+
+def judge(case: Case, proposal: Proposal) -> Judgement:
+    """Return whether the law lets a proposal be, with every reason against it in the order of the rule book.
+
+    Raises:
+        ProposalInvalid: the proposal is of no known kind, or names nobody where somebody is needed.
+
+    """
+    match proposal.kind:
+        case "sale":
+            return _judge_sale(case, proposal)
+        case "transfer" | "match":
+            return _judge_transfer(case, proposal)
+        case "payment":
+            return _judge_payment(case, proposal)
+        case "classification":
+            return _judge_classification(case, proposal)
+        case "snapshot":
+            return _judge_snapshot(case, proposal)
+        case _:
+            raise ProposalInvalid(problem=f"kind is one of {', '.join(PROPOSALS)}", place=Place(field="proposed.kind"))
+
+
+# --- a sale by the issuer --------------------------------------------------------------------------------------------------------------
+
+
+def _judge_sale(case: Case, proposal: Proposal) -> Judgement:
+    receiver = _named(proposal.receiver, "to")
+    buyer = case.investors.get(receiver)
+    if buyer is None:
+        return Judgement(Refused((_unknown(receiver),)))
+    amount = case.worth(proposal.quantity) if proposal.amount_minor is None else proposal.amount_minor
+    ask = SaleQuestion(case, proposal, buyer, amount)
+    reasons = [*reasons_unverified(buyer, proposal.on)]
+    for rules in exemptions_for(case, buyer):
+        reasons += reasons_least(ask, rules)
+    change = Change(comes=receiver if case.position(receiver) == 0 else None)
+    reasons += _checklists(case, proposal.on)
+    reasons += _counts(case, proposal.on, change, proposal.quantity)
+    warnings = [*_count_warnings(case, proposal.on, change, proposal.quantity), *_unprotected(case, buyer), *_form_d(case, proposal)]
+    return Judgement(_decision(reasons), tuple(warnings))
+
+
+def exemptions_for(case: Case, buyer: InvestorFacts) -> Iterator[Sequence[LawRule]]:
+    """Yield, per jurisdiction that concerns the buyer, the exemptions of which one must hold."""
+    rules = [rule for rule in case.selection.rules if rule.rule_id in SALE_RULES]
+    american = [rule for rule in rules if rule.jurisdiction == "US"]
+    offshore = [rule for rule in american if rule.rule_id == "us.regs"]
+    if offshore and not buyer.is_us_person:
+        yield offshore
+    elif american:
+        yield [rule for rule in american if rule.rule_id != "us.regs"] or offshore
+    for jurisdiction, countries in _REGIONS.items():
+        theirs = [rule for rule in rules if rule.jurisdiction == jurisdiction]
+        if theirs and buyer.country in countries:
+            yield theirs
+
+
+def reasons_least(ask: SaleQuestion, rules: Sequence[LawRule]) -> list[Reason]:
+    """Return nothing where one of the exemptions holds, else the reasons against the one that is nearest to holding."""
+    nearest: list[Reason] | None = None
+    for rule in rules:
+        found = [*_not_yet(rule, ask.on), *SALE_RULES[rule.rule_id](rule, ask)]
+        if not found:
+            return []
+        if nearest is None or len(found) < len(nearest):
+            nearest = found
+    return nearest or []
+
+
+def _not_yet(rule: LawRule, on: dt.date) -> Iterator[Reason]:
+    if not rule.is_in_force(on):
+        yield Reason(
+            "compliance.rule_not_in_force",
+            f"This rule takes effect on {rule.effective_from}; on {on} nobody can rely on it.",
+            rule=rule.rule_id,
+            citation=rule.citation,
+            facts={"effective_from": str(rule.effective_from), "on": on.isoformat()},
+            cure=f"Wait until {rule.effective_from}, or choose another exemption.",
+        )
+
+
+def _unprotected(case: Case, buyer: InvestorFacts) -> Iterator[str]:
+    for jurisdiction, countries in _REGIONS.items():
+        if buyer.country in countries and not any(rule.jurisdiction == jurisdiction for rule in case.selection.rules):
+            yield f"The investor lives in {buyer.country}, and no rule of {jurisdiction} is among the packs."
+
+
+def _form_d(case: Case, proposal: Proposal) -> Iterator[str]:
+    rule = next((rule for rule in case.selection.rules if "form_d_days_after_first_sale" in rule.params), None)
+    if rule is not None and not case.sales:
+        due = proposal.on + dt.timedelta(days=rule.params["form_d_days_after_first_sale"])
+        yield f"This is the first sale: Form D is due by {due} (17 CFR 230.503)."
+
+
+# --- a transfer or match between holders -----------------------------------------------------------------------------------------------
+
+
+def _judge_transfer(case: Case, proposal: Proposal) -> Judgement:
+    sender_id = _named(proposal.sender, "from")
+    sender = case.investors.get(sender_id)
+    receiver_id = None if proposal.to_issuer else _named(proposal.receiver, "to")
+    receiver = None if receiver_id is None else case.investors.get(receiver_id)
+    unknown = [_unknown(sender_id)] if sender is None else []
+    if receiver_id is not None and receiver is None:
+        unknown.append(_unknown(receiver_id))
+    if unknown or sender is None:
+        return Judgement(Refused(tuple(unknown)))
+    reasons: list[Reason] = []
+    if receiver is not None:
+        reasons += reasons_unverified(receiver, proposal.on)
+    held = case.position(sender_id)
+    if proposal.quantity > held:
+        reasons.append(_insufficient(case, held, proposal.quantity))
+    ask = TransferQuestion(case, proposal, sender, receiver, pick_lots(case.lots.get(sender_id, ()), proposal.quantity))
+    if proposal.how == "sale":
+        for rule in case.selection.rules:
+            if rule.rule_id in TRANSFER_RULES and rule.is_in_force(proposal.on):
+                reasons += TRANSFER_RULES[rule.rule_id](rule, ask)
+    reasons += _checklists(case, proposal.on)
+    change = _change(case, sender_id, receiver_id, proposal.quantity)
+    reasons += _counts(case, proposal.on, change, proposal.quantity)
+    warnings = list(_count_warnings(case, proposal.on, change, proposal.quantity))
+    if case.selection.has("us.rule144") and (form := form_144_needed(case.book.rules["us.rule144"], ask)) is not None:
+        warnings.append(form)
+    return Judgement(_decision(reasons), tuple(warnings))
+
+
+def _change(case: Case, sender_id: str, receiver_id: str | None, quantity: int) -> Change:
+    if sender_id == receiver_id:
+        return NO_CHANGE
+    comes = receiver_id if receiver_id is not None and case.position(receiver_id) == 0 and quantity else None
+    return Change(comes=comes, goes=sender_id if case.position(sender_id) == quantity and quantity else None)
+
+
+def _insufficient(case: Case, held: int, quantity: int) -> Reason:
+    decimals = case.terms.decimals
+    return Reason(
+        "compliance.insufficient_holding",
+        f"The sender holds {show_shares(held, decimals=decimals)}, not {show_shares(quantity, decimals=decimals)}.",
+        facts={"held": format_shares(held, decimals=decimals), "quantity": format_shares(quantity, decimals=decimals)},
+        cure=f"Transfer at most {show_shares(held, decimals=decimals)}." if held else "Choose another sender.",
+    )
+
+
+# --- payments, persons, the register ---------------------------------------------------------------------------------------------------
+
+
+def _judge_payment(case: Case, proposal: Proposal) -> Judgement:
+    receiver = _named(proposal.receiver, "to")
+    investor = case.investors.get(receiver)
+    if investor is None:
+        return Judgement(Refused((_unknown(receiver),)))
+    if proposal.amount_minor is None:
+        raise ProposalInvalid(problem="a payment has an amount", place=Place(field="proposed.amount"))
+    rule = case.book.rules["us.tax.withholding"]
+    if not case.selection.has(rule.rule_id):
+        return Judgement(Allowed())
+    withheld = withholding(rule, investor, proposal.amount_minor, on=proposal.on)
+    currency = proposal.currency or case.terms.currency
+    return Judgement(Allowed(), computed={"withholding": withheld.as_json(currency)})
+
+
+def _judge_classification(case: Case, proposal: Proposal) -> Judgement:
+    receiver = _named(proposal.receiver, "to")
+    investor = case.investors.get(receiver)
+    if investor is None:
+        return Judgement(Refused((_unknown(receiver),)))
+    return Judgement(Allowed(), computed={"classes": classes_of(case, investor)})
+
+
+def classes_of(case: Case, investor: InvestorFacts) -> dict[str, Any]:
+    """Return what an investor is in each law, by which branch, and which facts are missing to know."""
+    found = {
+        "accredited": classes.accredited(investor, case.book),
+        "qualified_institutional_buyer": classes.qualified_institutional_buyer(investor, case.book),
+        "qualified_purchaser": classes.qualified_purchaser(investor, case.book),
+        "professional": classes.professional(investor, case.book),
+        "qualified": classes.qualified_eu(investor, case.book),
+        "accredited_singapore": classes.accredited_singapore(investor, case.book),
+    }
+    return {name: {"is_so": each.is_so, "branch": each.branch, "missing": list(each.missing)} for name, each in found.items()} | {
+        "us_person": {"is_so": investor.is_us_person, "branch": "", "missing": []}
+    }
+
+
+def _judge_snapshot(case: Case, proposal: Proposal) -> Judgement:
+    reasons = [*_checklists(case, proposal.on), *_counts(case, proposal.on, NO_CHANGE, 0)]
+    return Judgement(_decision(reasons), tuple(_count_warnings(case, proposal.on, NO_CHANGE, 0)))
+
+
+# --- shared ----------------------------------------------------------------------------------------------------------------------------
+
+
+def _checklists(case: Case, on: dt.date) -> list[Reason]:
+    return [
+        reason
+        for rule in case.selection.rules
+        if rule.evaluated_on is EvaluatedOn.CHECKLIST and rule.is_in_force(on)
+        for reason in checklist(rule, case.evidence, on=on)
+    ]
+
+
+def _counts(case: Case, on: dt.date, change: Change, quantity: int) -> list[Reason]:
+    looks_at_register = change.is_none and quantity == 0
+    if change.is_none and not looks_at_register:
+        return []
+    ask = SnapshotQuestion(case, on, change, quantity)
+    return [
+        reason
+        for rule in case.selection.rules
+        if rule.rule_id in SNAPSHOT_RULES and rule.is_in_force(on)
+        for reason in SNAPSHOT_RULES[rule.rule_id](rule, ask)
+    ]
+
+
+def _count_warnings(case: Case, on: dt.date, change: Change, quantity: int) -> Iterator[str]:
+    ask = SnapshotQuestion(case, on, change, quantity)
+    for rule in case.selection.rules:
+        if rule.rule_id in SNAPSHOT_RULES and rule.is_in_force(on):
+            yield from warnings_of(rule, ask)
+
+
+def reasons_unverified(investor: InvestorFacts, on: dt.date) -> Iterator[Reason]:
+    """Yield the reason that an investor's identity is not verified on a day, where somebody has said so."""
+    ended = investor.verified_until is not None and on >= investor.verified_until
+    if investor.verified is False or ended:
+        yield Reason(
+            "compliance.investor_not_verified",
+            f"The investor's verification ended on {investor.verified_until}." if ended else "The investor is not verified.",
+            facts={
+                "investor": investor.investor_id,
+                "verified_until": None if investor.verified_until is None else str(investor.verified_until),
+            },
+            cure="Verify the investor.",
+        )
+
+
+def _unknown(investor_id: str) -> Reason:
+    return Reason(
+        "compliance.investor_unknown",
+        f"Nobody here is the investor {investor_id}.",
+        facts={"investor": investor_id},
+        cure="Onboard the investor first.",
+    )
+
+
+def _named(investor_id: str | None, field_name: str) -> str:
+    if investor_id is None:
+        raise ProposalInvalid(problem=f"it names nobody in “{field_name}”", place=Place(field=f"proposed.{field_name}"))
+    return investor_id
+
+
+def _decision(reasons: Sequence[Reason]) -> Decision:
+    return Refused(tuple(reasons)) if reasons else Allowed()
