@@ -74,7 +74,7 @@ def test_the_example_follows_the_published_schema() -> None:
         ({"security": {"packs": ["us.clarity"]}}, RuleDisabled, "security.packs[0]"),
         ({"security": {"packs": ["us.regs", "us.none"]}}, RuleUnknown, "security.packs[1]"),
         ({"security": {"packs": [], "terms": {"colour": "red"}}}, CaseInvalid, "security.terms.colour"),
-        ({"security": {"packs": [], "terms": {"currency": "XXX"}}}, None, "security.terms.currency"),
+        ({"security": {"packs": [], "terms": {"currency": "QQQ"}}}, None, "security.terms.currency"),
         ({"investors": [{"id": "a", "country": "Germany"}]}, CaseInvalid, "investors[0].country"),
         ({"investors": [{"id": "a", "country": "DE"}, {"id": "a", "country": "DE"}]}, CaseInvalid, "investors[1].id"),
         ({"investors": [{"id": "a", "country": "DE", "net_worth_usd": "1,000"}]}, None, "investors[0].net_worth_usd"),

@@ -111,14 +111,17 @@ def names_say_what(tree: Tree) -> Iterator[str]:
 
 
 def context_files(tree: Tree) -> Iterator[str]:
-    """A context has the fixed files and no other, a README with its words and invariants among them; only `model` may be a folder."""
+    """A context has the fixed files and no other, a README with its words and invariants among them; only `model` may be a folder.
+
+    A large model has folders by subject, one deep, with the data that it reads beside the code.
+    """
     for context in CONTEXTS:
         home = f"src/muniment/{context}/"
         paths = [file.path.removeprefix(home) for file in tree.files if file.path.startswith(home)]
         if not paths:
             continue
         for path in paths:
-            if path not in {*CONTEXT_FILES, "__init__.py"} and not re.fullmatch(r"model/[a-z_]+\.py", path):
+            if path not in {*CONTEXT_FILES, "__init__.py"} and not re.fullmatch(r"model/([a-z_]+/)?[a-z_0-9]+\.(py|json)", path):
                 yield f"{home}{path}: not one of {', '.join(CONTEXT_FILES)} or model/"
         if "README.md" not in paths:
             yield f"{home}README.md: missing"

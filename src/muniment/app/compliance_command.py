@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +15,7 @@ from muniment.compliance.errors import CaseInvalid
 from muniment.compliance.model.law.case_file import case_schema, read_case
 from muniment.compliance.model.law.engine import judge
 from muniment.compliance.model.law.what_if import WhatIf, what_if
+from muniment.infra.clock import SystemClock
 from muniment.units.errors import Place
 from muniment.units.instants import parse_date
 
@@ -57,7 +57,7 @@ def ask_what_if(
 ) -> None:
     """Say which holders would break the case's rules if they started on a day; exit 1 when somebody would."""
     case, proposal = read_case(read_file(file, bytes_max=CASE_BYTES_MAX))
-    day = parse_date(on, field="on") if on else date.today() if proposal is None else proposal.on  # noqa: DTZ011 - a person's today
+    day = parse_date(on, field="on") if on else SystemClock().now().date() if proposal is None else proposal.on
     outcome = what_if(case, on=day)
     if as_json:
         typer.echo(json.dumps(outcome.as_json(), ensure_ascii=False))
