@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from muniment.compliance.model.decision import Lockup, Move, TokenFacts, WalletFacts, decide
+from muniment.compliance.model.compiled import compile_rules
+from muniment.compliance.model.decision import decide
+from muniment.compliance.model.facts import Lockup, Move, TokenFacts, WalletFacts
 from muniment.compliance.model.identities import IdentityEvent, IdentityEventKind, fold
 from muniment.compliance.model.rules import (
     CountryAllowed,
@@ -19,7 +21,6 @@ from muniment.compliance.model.rules import (
     MaximumBalancePerInvestor,
     Rule,
     SupplyCap,
-    compile_rules,
 )
 from muniment.infra.evm import contract_artifacts
 from muniment.infra.evm.contract_artifacts import DecodedLog

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import eth_abi
 
+from muniment.compliance.model.compiled import ChainRules
 from muniment.compliance.model.decision import NO_EXPIRY
 from muniment.compliance.model.identities import IdentityEvent, IdentityEventKind
-from muniment.compliance.model.rules import ChainRules
 from muniment.compliance.ports import FreezeAction, Registration
 from muniment.infra.evm import contract_artifacts
 from muniment.infra.evm.client import Evm

@@ -11,8 +11,10 @@ from uuid import UUID
 from muniment.access.model import Action, Actor, authorize
 from muniment.compliance.errors import FreezeInvalid, NotOnChain, RulesInThePast, RulesNotSet, SuiteMissing
 from muniment.compliance.events import RulesSet
-from muniment.compliance.model.decision import Move, TokenFacts, WalletFacts, decide
-from muniment.compliance.model.rules import ChainRules, Rule, RuleSet, check_rules, compile_rules
+from muniment.compliance.model.compiled import ChainRules, compile_rules
+from muniment.compliance.model.decision import decide
+from muniment.compliance.model.facts import Move, TokenFacts, WalletFacts
+from muniment.compliance.model.rules import Rule, RuleSet, check_rules
 from muniment.compliance.ports import ComplianceUnit, Freeze, FreezeAction
 from muniment.instruments.model.securities import DeployedSecurity, OpenSecurity, Security, TokenisedSecurity
 from muniment.instruments.ports import IssuerSuite

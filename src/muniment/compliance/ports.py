@@ -10,9 +10,10 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from muniment.compliance.model.decision import Move, TokenFacts
+from muniment.compliance.model.compiled import ChainRules
+from muniment.compliance.model.facts import Move, TokenFacts
 from muniment.compliance.model.identities import ChainIdentity
-from muniment.compliance.model.rules import ChainRules, RuleSet
+from muniment.compliance.model.rules import RuleSet
 from muniment.infra.evm.sender import ChainTransaction
 from muniment.register.ports import RegisterUnit
 from muniment.units.ids import Address, InvestorId, SecurityId, UserId

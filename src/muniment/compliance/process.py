@@ -20,9 +20,9 @@ from muniment.access.model import system_actor
 from muniment.compliance.commands import rules_on_chain, suite_of
 from muniment.compliance.errors import RulesNotSet
 from muniment.compliance.events import FreezeSettled, InvestorInvalidated, InvestorRegistered, SecurityOpened
+from muniment.compliance.model.compiled import compile_rules
 from muniment.compliance.model.decision import NO_EXPIRY
 from muniment.compliance.model.identities import IdentityEvent, IdentityEventKind
-from muniment.compliance.model.rules import compile_rules
 from muniment.compliance.ports import ComplianceUnit, Registration, RegistrationState
 from muniment.infra.crashpoints import crashpoint
 from muniment.infra.evm.decoding import RawLog

@@ -2,15 +2,18 @@
 """May these shares move from here to there? One decision with every reason, in the order in which the chain would name them.
 
 The order and the codes are those of `check_transfer` in contracts/token/security_token.vy and of `_judge` in
-contracts/compliance/compliance.vy, published in contracts/reasons.json; tests/agreement holds the two against each other.
+contracts/compliance/joint_compliance.vy, published in contracts/reasons.json; tests/compliance holds the two against each other. What the
+contract of further rules says comes last, from `further`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from muniment.compliance.model.compiled import compile_rules
+from muniment.compliance.model.facts import Move, TokenFacts, WalletFacts
+from muniment.compliance.model.further import further_reasons
 from muniment.compliance.model.rules import (
     CountryAllowed,
     CountryBlocked,
@@ -18,12 +21,11 @@ from muniment.compliance.model.rules import (
     MaximumBalancePerInvestor,
     Rule,
     SupplyCap,
-    compile_rules,
 )
 from muniment.parties.model import country_name, country_of_number
 from muniment.units.decisions import Allowed, Decision, Reason, Refused
-from muniment.units.errors import MunimentError, instant_text
-from muniment.units.ids import Address
+from muniment.units.errors import MunimentError
+from muniment.units.instants import instant_text, unix_seconds
 from muniment.units.shares import show_shares
 
 SUPPLY_MAX = 2**96 - 1
@@ -32,68 +34,14 @@ NO_EXPIRY = 2**40 - 1
 """What the identity registry keeps for an eligibility that does not end; Unix seconds."""
 
 
-UNIX_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Lockup:
-    """Shares of a wallet that are locked until `unlocks_at`, in Unix seconds, exclusive."""
-
-    shares: int
-    unlocks_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class WalletFacts:
-    """What is known of a wallet when the question is asked. Shares in base units; `verified_until` in Unix seconds, exclusive."""
-
-    address: Address
-    balance: int = 0
-    frozen_shares: int = 0
-    is_frozen: bool = False
-    lockups: tuple[Lockup, ...] = ()
-    identity: Address | None = None
-    """Whose wallet the identity registry says it is; None for an unknown one."""
-    is_registered: bool = False
-    """False also for a lost wallet that was replaced, which still belongs to its identity."""
-    country: int | None = None
-    verified_until: int = 0
-    elsewhere: int = 0
-    """What the other wallets of the same identity hold."""
-
-    @property
-    def free(self) -> int:
-        """What is held and not frozen; more may be frozen than is held."""
-        return max(0, self.balance - self.frozen_shares)
-
-    def locked(self, at_seconds: int) -> int:
-        """Return how many shares are locked at an instant, in Unix seconds."""
-        return sum(lockup.shares for lockup in self.lockups if lockup.unlocks_at > at_seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class TokenFacts:
-    """What is known of the security when the question is asked."""
-
-    is_paused: bool
-    supply: int
-    holders: int
-    decimals: int
-    is_bound: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """The question: `sender` None asks about an issue."""
-
-    sender: WalletFacts | None
-    receiver: WalletFacts
-    shares: int
-
-
 def decide(move: Move, token: TokenFacts, rules: Sequence[Rule], *, at: dt.datetime) -> Decision:
     """Return whether the move is allowed at `at`, or every reason against it, the chain's first."""
-    reasons = (*_token_reasons(move, token, at), *_identity_reasons(move, at), *_rule_reasons(move, token, rules))
+    reasons = (
+        *_token_reasons(move, token, at),
+        *_identity_reasons(move, at),
+        *_rule_reasons(move, token, rules),
+        *further_reasons(move, token, rules, at=at),
+    )
     if not token.is_bound:
         # Without its rules the chain asks nothing else of compliance.
         reasons = (*_token_reasons(move, token, at), _not_bound())
@@ -142,7 +90,7 @@ def _token_reasons(move: Move, token: TokenFacts, at: dt.datetime) -> Iterator[R
             cure=f"Transfer at most {free} shares.",
         )
     else:
-        yield from _lockup_reasons(move.sender, move.shares, token, _seconds(at))
+        yield from _lockup_reasons(move.sender, move.shares, token, unix_seconds(at))
 
 
 def _lockup_reasons(sender: WalletFacts, shares: int, token: TokenFacts, at_seconds: int) -> Iterator[Reason]:
@@ -165,7 +113,7 @@ def _lockup_reasons(sender: WalletFacts, shares: int, token: TokenFacts, at_seco
 
 def _identity_reasons(move: Move, at: dt.datetime) -> Iterator[Reason]:
     receiver = move.receiver
-    if receiver.is_registered and receiver.verified_until > _seconds(at):
+    if receiver.is_registered and receiver.verified_until > unix_seconds(at):
         return
     if not receiver.is_registered:
         sentence = "The recipient's wallet belongs to no verified investor of this issuer."
@@ -194,32 +142,16 @@ def _rule_reasons(move: Move, token: TokenFacts, rules: Sequence[Rule]) -> Itera
         yield from (
             _supply_reason(rule, move, token) for rule in rules if isinstance(rule, SupplyCap) and token.supply + move.shares > rule.shares
         )
-    if move.shares == 0 or _is_own(move):
+    if move.shares == 0 or move.is_own:
         # Between an investor's own wallets nothing changes that is counted.
         return
-    held = move.receiver.balance + move.receiver.elsewhere
+    held = move.receiver.position
     for rule in rules:
         if isinstance(rule, MaximumBalancePerInvestor) and held + move.shares > rule.shares:
             yield _maximum_reason(rule, move, held, token)
     for rule in rules:
-        if isinstance(rule, HolderCap) and held == 0 and not _leaves(move) and token.holders >= rule.holders:
+        if isinstance(rule, HolderCap) and held == 0 and not move.leaves and token.holders >= rule.holders:
             yield _holders_reason(rule, token)
-
-
-def _seconds(at: dt.datetime) -> int:
-    return (at - UNIX_EPOCH) // dt.timedelta(seconds=1)
-
-
-def _is_own(move: Move) -> bool:
-    if move.sender is None:
-        return False
-    same_identity = move.sender.identity is not None and move.sender.identity == move.receiver.identity
-    return move.sender.address == move.receiver.address or same_identity
-
-
-def _leaves(move: Move) -> bool:
-    """Return whether the sender's investor holds nothing after the move."""
-    return move.sender is not None and move.sender.balance == move.shares and move.sender.elsewhere == 0
 
 
 def _country_reason(rule: Rule, move: Move) -> Reason | None:
