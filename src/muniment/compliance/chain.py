@@ -4,16 +4,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import eth_abi
+from eth_hash.auto import keccak
 
-from muniment.compliance.model.compiled import ChainRules
+from muniment.compliance.model.compiled import HOLDERS_AT_ONCE, ChainRules, FurtherRules, FurtherState, further_steps
 from muniment.compliance.model.decision import NO_EXPIRY
+from muniment.compliance.model.facts import InvestorFacts
 from muniment.compliance.model.identities import IdentityEvent, IdentityEventKind
-from muniment.compliance.ports import FreezeAction, Registration
+from muniment.compliance.model.rules import CATEGORY_MAX
+from muniment.compliance.ports import FreezeAction, FurtherFacts, Registration
 from muniment.infra.evm import contract_artifacts
+from muniment.infra.evm.addresses import created_address
 from muniment.infra.evm.client import Evm
-from muniment.infra.evm.decoding import RawLog
+from muniment.infra.evm.decoding import RawLog, address_bytes
 from muniment.infra.evm.sender import ChainTransaction, Transactions
 from muniment.units.ids import Address, TenantId
 
@@ -27,6 +33,12 @@ RULES_TYPE = "(uint256,uint256,uint256,uint8,uint16[])"
 
 GAS_RULES = 1_500_000
 GAS_CALL = 300_000
+GAS_CREATION = 8_000_000
+GAS_ENTRY = 120_000
+"""For each holder, venue or window that one call of the contract of further rules writes."""
+FURTHER_CREATED = "compliance.transfer_rules.create"
+FURTHER_BEGUN = "compliance.transfer_rules.initialize"
+VENUE_LISTED = keccak(b"VenueListed(address,address,bool)")
 GAS_INVALIDATE = 800_000
 GAS_REGISTER_BASE = 200_000
 GAS_REGISTER_WALLET = 120_000
@@ -45,9 +57,41 @@ class EvmCompliance:
         """Return rules as the compliance contract takes them in one call."""
         return encode_rules(rules)
 
-    def apply_rules(self, rules: ChainRules, *, compliance: Address, token: Address, operator: Address, purpose: str) -> ChainTransaction:
-        """Submit a token's rules."""
-        return self._call("joint_compliance", compliance, operator, purpose, "apply_rules", token, encode_rules(rules), gas_limit=GAS_RULES)
+    def apply_rules(
+        self,
+        rules: ChainRules,
+        *,
+        compliance: Address,
+        token: Address,
+        operator: Address,
+        purpose: str,
+        candidates: Sequence[int],
+        holders: Sequence[Address],
+    ) -> Sequence[ChainTransaction]:
+        """Submit a token's rules: one transaction under `purpose`, and one under `purpose:1` and so on for each step of further rules."""
+        sent = [
+            self._call("joint_compliance", compliance, operator, purpose, "apply_rules", token, encode_rules(rules), gas_limit=GAS_RULES)
+        ]
+
+        def send(artifact: str, to: Address, function: str, *arguments: object, gas_limit: int = GAS_CALL) -> None:
+            place = f"{purpose}:{len(sent)}"
+            sent.append(self._call(artifact, to, operator, place, function, token, *arguments, gas_limit=gas_limit))
+
+        attached, own = self._attached(compliance, token), self.further_contract()
+        wants = not rules.further.is_empty
+        if wants or (own is not None and attached == own):
+            assert own is not None, "the contract of further rules is created first"
+            found = self._further_state(own, token, candidates)
+            if found.compliance != compliance:
+                send("transfer_rules", own, "set_compliance", compliance)
+            if attached != own:
+                # Before its rules are set: what moves from now on is told to the contract, so that nothing is missed meanwhile.
+                send("joint_compliance", compliance, "set_transfer_rules", own)
+            for step in further_steps(found, rules.further, is_attached=attached == own, holders=holders):
+                send("transfer_rules", own, step.function, *step.arguments, gas_limit=GAS_CALL + GAS_ENTRY * step.entries)
+        if not wants and attached is not None:
+            send("joint_compliance", compliance, "set_transfer_rules", ZERO_ADDRESS)
+        return sent
 
     def rules_on_chain(self, *, compliance: Address, token: Address, candidates: Sequence[int]) -> ChainRules:
         """Return the rules that the chain enforces; of its countries those among `candidates`."""
@@ -59,7 +103,95 @@ class EvmCompliance:
             calls = [(compliance, artifact.encode_call("is_country_listed", token, country)) for country in candidates]
             listed = [artifact.decode_output("is_country_listed", each) for each in self._evm.call_many(calls)]
             countries = tuple(sorted(country for country, is_listed in zip(candidates, listed, strict=True) if is_listed))
-        return ChainRules(maximum_balance, supply_cap, holder_cap, country_mode, countries)
+        first = ChainRules(maximum_balance, supply_cap, holder_cap, country_mode, countries)
+        attached = self._attached(compliance, token)
+        if attached is None:
+            return first
+        if attached != self.further_contract():
+            return replace(first, foreign_contract=attached)
+        found = self._further_state(attached, token, candidates)
+        # One that listens to no compliance contract refuses to book, and so every move; it enforces nothing that was asked for.
+        return replace(first, further=found.rules) if found.compliance == compliance else replace(first, foreign_contract=attached)
+
+    def further_contract(self) -> Address | None:
+        """Return the issuer's contract of further rules, on the chain or on its way; None where none was wanted yet."""
+        created = self._transactions.find(FURTHER_CREATED)
+        return None if created is None else created_address(created.sender, created.nonce)
+
+    def create_further_contract(self, *, operator: Address) -> Sequence[ChainTransaction]:
+        """Submit the creation of the issuer's contract of further rules, once; the operator owns it."""
+        data = contract_artifacts.load("transfer_rules").encode_deployment()
+        created = self._transactions.submit(
+            tenant_id=self._tenant_id, sender=operator, to=None, data=data, purpose=FURTHER_CREATED, gas_limit=GAS_CREATION
+        )
+        contract = created_address(created.sender, created.nonce)
+        return created, self._call("transfer_rules", contract, operator, FURTHER_BEGUN, "initialize")
+
+    def further_facts(self, *, token: Address, sender: Address | None, receiver: Address, country: int | None, shares: int) -> FurtherFacts:
+        """Return what the contract of further rules remembers of both investors and the places beside them; nothing before it is there."""
+        contract, artifact = self.further_contract(), contract_artifacts.load("transfer_rules")
+        if contract is None:
+            return FurtherFacts()
+        questions = [
+            ("investor", (token, receiver)),
+            ("investor", (token, sender or receiver)),
+            ("approved_until", (token, sender or ZERO_ADDRESS, receiver, shares)),
+            ("places_of_country", (token, country or 0)),
+        ]
+        answers = self._evm.call_many([(contract, artifact.encode_call(function, *arguments)) for function, arguments in questions])
+        if not answers[0]:
+            # Signed, not mined yet.
+            return FurtherFacts()
+        decoded = [artifact.decode_output(function, answer) for (function, _), answer in zip(questions, answers, strict=True)]
+        to, from_ = _investor_facts(decoded[0]), _investor_facts(decoded[1])
+        category = artifact.decode_output(
+            "places_of_category", self._evm.call(contract, artifact.encode_call("places_of_category", token, to.category))
+        )
+        return FurtherFacts(
+            sender=None if sender is None else from_,
+            receiver=to,
+            approved_until=decoded[2],
+            country_holders=decoded[3][0],
+            category_holders=category[0],
+        )
+
+    def uncounted(self, *, token: Address, wallets: Sequence[Address]) -> Sequence[Address]:
+        """Return the wallets whose investors are not counted as holders by everything that the token's holders are counted by."""
+        contract, artifact = self.further_contract(), contract_artifacts.load("transfer_rules")
+        if contract is None or not wallets:
+            return []
+        found = artifact.decode_output("rules", self._evm.call(contract, artifact.encode_call("rules", token)))
+        by_country, by_category = found[1], found[2]
+        answers = self._evm.call_many([(contract, artifact.encode_call("investor", token, wallet)) for wallet in wallets])
+        missing = []
+        for wallet, answer in zip(wallets, answers, strict=True):
+            _, _, in_country, _, in_category, *_ = artifact.decode_output("investor", answer)
+            if (by_country and not in_country) or (by_category and not in_category):
+                missing.append(wallet)
+        return missing
+
+    def count_holders(self, wallets: Sequence[Address], *, token: Address, operator: Address, purpose: str) -> ChainTransaction:
+        """Submit the counting of at most `HOLDERS_AT_ONCE` wallets' investors as holders."""
+        contract = self.further_contract()
+        assert contract is not None, "it said who is not counted"
+        assert 0 < len(wallets) <= HOLDERS_AT_ONCE, "what the contract takes at once"
+        gas_limit = GAS_CALL + GAS_ENTRY * len(wallets)
+        return self._call("transfer_rules", contract, operator, purpose, "count_holders", token, list(wallets), gas_limit=gas_limit)
+
+    def set_category(self, wallet: Address, category: int, *, token: Address, operator: Address, purpose: str) -> ChainTransaction:
+        """Submit the category of a registered wallet's investor."""
+        contract = self.further_contract()
+        assert contract is not None, "the caller has asked whether it is there"
+        return self._call("transfer_rules", contract, operator, purpose, "set_categories", token, [wallet], [category])
+
+    def approve_transfer(
+        self, *, token: Address, sender: Address, receiver: Address, shares: int, until: int, operator: Address, purpose: str
+    ) -> ChainTransaction:
+        """Submit the approval of one transfer before `until` (Unix seconds), which zero withdraws."""
+        contract = self.further_contract()
+        assert contract is not None, "the caller has asked whether it is there"
+        arguments = (token, sender, receiver, shares, until)
+        return self._call("transfer_rules", contract, operator, purpose, "approve_transfer", *arguments)
 
     def unpause(self, *, token: Address, operator: Address, purpose: str) -> ChainTransaction:
         """Submit the opening of a token."""
@@ -118,6 +250,61 @@ class EvmCompliance:
         data = artifact.encode_call("check_transfer", sender or ZERO_ADDRESS, receiver, shares)
         chain_code, fact = artifact.decode_output("check_transfer", self._evm.call(token, data))
         return (None if chain_code == 0 else contract_artifacts.reason("security_token", chain_code).code), fact
+
+    def _attached(self, compliance: Address, token: Address) -> Address | None:
+        artifact = contract_artifacts.load("joint_compliance")
+        found = artifact.decode_output("transfer_rules", self._evm.call(compliance, artifact.encode_call("transfer_rules", token)))
+        return None if found == ZERO_ADDRESS else Address(found)
+
+    def _further_state(self, contract: Address, token: Address, candidates: Sequence[int]) -> FurtherState:
+        """Return what a contract of further rules of our own holds of a token; its caps are asked of countries among `candidates`."""
+        artifact = contract_artifacts.load("transfer_rules")
+        found = artifact.decode_output("rules", self._evm.call(contract, artifact.encode_call("rules", token)))
+        compliance, by_country, by_category, windows_only, opens_at, closes_at, hours_open, hours_close, weekdays = found[:9]
+        venues_only, approval_needed, sends_whole, receives_whole, minimum, holding_seconds, volume_max, volume_seconds = found[9:]
+        venues = self._venues_listed(contract, token)
+        rules = FurtherRules(
+            country_caps=self._caps(contract, "places_of_country", token, candidates) if by_country else (),
+            category_caps=self._caps(contract, "places_of_category", token, range(CATEGORY_MAX + 1)) if by_category else (),
+            windows=tuple(zip(opens_at, closes_at, strict=True)) if windows_only else (),
+            hours=(hours_open, hours_close),
+            weekdays=weekdays,
+            venues_only=venues_only,
+            venues=venues if venues_only else (),
+            approval_needed=approval_needed,
+            sends_whole=sends_whole,
+            receives_whole=receives_whole,
+            minimum_holding=minimum,
+            holding_period_seconds=holding_seconds,
+            volume_max=volume_max,
+            volume_period_seconds=volume_seconds,
+        )
+        return FurtherState(
+            rules=rules,
+            compliance=None if compliance == ZERO_ADDRESS else Address(compliance),
+            counts_by_country=by_country,
+            counts_by_category=by_category,
+            venues_listed=venues,
+        )
+
+    def _caps(self, contract: Address, function: str, token: Address, groups: Sequence[int]) -> tuple[tuple[int, int], ...]:
+        artifact = contract_artifacts.load("transfer_rules")
+        answers = self._evm.call_many([(contract, artifact.encode_call(function, token, group)) for group in groups])
+        places = [artifact.decode_output(function, answer) for answer in answers]
+        return tuple(sorted((group, cap) for group, (_, is_capped, cap) in zip(groups, places, strict=True) if is_capped))
+
+    def _venues_listed(self, contract: Address, token: Address) -> tuple[Address, ...]:
+        """Return the venues on a token's list, by its events: the contract answers only for a venue that is named to it."""
+        artifact = contract_artifacts.load("transfer_rules")
+        created = self._transactions.find(FURTHER_CREATED)
+        assert created is not None, "a contract that answered was created"
+        topics = (VENUE_LISTED, address_bytes(token).rjust(32, b"\0"))
+        listed: dict[Address, bool] = {}
+        for log in self._evm.logs([contract], from_block=created.block_number or 0, to_block=self._evm.block_number(), topics=topics):
+            decoded = artifact.decode_log(log.topics, log.data)
+            assert decoded is not None, "the topic is that of an event of this contract"
+            listed[decoded.values["venue"]] = decoded.values["is_listed"]
+        return tuple(sorted(venue for venue, is_listed in listed.items() if is_listed))
 
     def _call(
         self, artifact: str, to: Address, sender: Address, purpose: str, function: str, *arguments: object, gas_limit: int = GAS_CALL
@@ -195,3 +382,16 @@ def countries_reader(evm: Evm) -> Callable[[Address, Sequence[Address]], Mapping
 
 def _seconds(registration: Registration) -> int:
     return NO_EXPIRY if registration.expires_at is None else int(registration.expires_at.timestamp())
+
+
+def _investor_facts(answer: Any) -> InvestorFacts:
+    """Return the contract's `Investor` of a wallet in our words."""
+    _, category, in_country, country, in_category, sent, held_back, free_at = answer
+    return InvestorFacts(
+        category=category,
+        country_place=country if in_country else None,
+        is_counted_by_category=in_category,
+        sent=sent,
+        held_back=held_back,
+        free_at=free_at,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from muniment.access.model import Action, Actor, authorize
@@ -13,9 +13,9 @@ from muniment.compliance.errors import FreezeInvalid, NotOnChain, RulesInThePast
 from muniment.compliance.events import RulesSet
 from muniment.compliance.model.compiled import ChainRules, compile_rules
 from muniment.compliance.model.decision import decide
-from muniment.compliance.model.facts import Move, TokenFacts, WalletFacts
-from muniment.compliance.model.rules import Rule, RuleSet, check_rules
-from muniment.compliance.ports import ComplianceUnit, Freeze, FreezeAction
+from muniment.compliance.model.facts import InvestorFacts, Move, TokenFacts, WalletFacts
+from muniment.compliance.model.rules import FurtherRule, Rule, RuleSet, check_rules
+from muniment.compliance.ports import ComplianceUnit, Freeze, FreezeAction, FurtherFacts
 from muniment.instruments.model.securities import DeployedSecurity, OpenSecurity, Security, TokenisedSecurity
 from muniment.instruments.ports import IssuerSuite
 from muniment.parties.model import COUNTRIES, ZERO_ADDRESS
@@ -25,6 +25,8 @@ from muniment.units.ids import Address, SecurityId, new_id
 from muniment.units.shares import SHARES_MAX, show_shares
 
 REASON_CHARACTERS_MAX = 500
+COUNTRY_NUMBERS: Sequence[int] = [number for number, *_ in COUNTRIES.values()]
+"""Every country by its ISO 3166-1 number: what is asked of the chain about its lists and caps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,8 @@ def check_transfer(
 ) -> Decision:
     """Return whether shares may move now, or every reason why not, the chain's first; `from_wallet` None asks about an issue.
 
-    Answers from the register and the rules in effect, without asking the node; `shares` in base units.
+    Answers from the register and the rules in effect; the node is asked only where a further rule is among these. `shares` in base
+    units.
 
     Raises:
         NotOnChain: the security has no token yet.
@@ -121,18 +124,31 @@ def check_transfer(
     """
     security = _tokenised(unit.securities.get(security_id))
     rule_set = unit.rule_sets.in_effect(security_id, unit.clock.now())
+    rules = () if rule_set is None else rule_set.rules
+    shares = min(shares, SHARES_MAX)
+    sender = None if from_wallet is None else _facts(security_id, from_wallet, unit=unit)
+    receiver = _facts(security_id, to_wallet, unit=unit)
+    further = FurtherFacts()
+    if any(isinstance(rule, FurtherRule) for rule in rules):
+        # What their contract remembers (places, lots, volume, approvals) no event tells: the node is asked.
+        further = unit.compliance_chain.further_facts(
+            token=security.token_address, sender=from_wallet, receiver=to_wallet, country=receiver.country, shares=shares
+        )
     move = Move(
-        sender=None if from_wallet is None else _facts(security_id, from_wallet, unit=unit),
-        receiver=_facts(security_id, to_wallet, unit=unit),
-        shares=min(shares, SHARES_MAX),
+        sender=None if sender is None else replace(sender, remembered=further.sender or InvestorFacts()),
+        receiver=replace(receiver, remembered=further.receiver),
+        shares=shares,
+        approved_until=further.approved_until,
     )
     token = TokenFacts(
         is_paused=unit.register.is_paused(security_id),
         supply=unit.register.supply(security_id),
         holders=unit.register.holder_count(security_id),
         decimals=security.terms.decimals,
+        country_holders=further.country_holders,
+        category_holders=further.category_holders,
     )
-    return decide(move, token, () if rule_set is None else rule_set.rules, at=unit.clock.now())
+    return decide(move, token, rules, at=unit.clock.now())
 
 
 def open_security(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit) -> Security:
@@ -200,7 +216,7 @@ def rules_on_chain(security: TokenisedSecurity, *, unit: ComplianceUnit) -> Chai
     return unit.compliance_chain.rules_on_chain(
         compliance=suite_of(unit).contract("joint_compliance"),
         token=security.token_address,
-        candidates=[number for number, *_ in COUNTRIES.values()],
+        candidates=COUNTRY_NUMBERS,
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
 from muniment.compliance.model.compiled import ChainRules
-from muniment.compliance.model.facts import Move, TokenFacts
+from muniment.compliance.model.facts import InvestorFacts, Move, TokenFacts
 from muniment.compliance.model.identities import ChainIdentity
 from muniment.compliance.model.rules import RuleSet
 from muniment.infra.evm.sender import ChainTransaction
@@ -66,6 +66,17 @@ class Freeze:
     failure: str | None
     ordered_at: dt.datetime
     settled_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FurtherFacts:
+    """What the contract of further rules says of a move, as of the newest block; `sender` None for an issue."""
+
+    sender: InvestorFacts | None = None
+    receiver: InvestorFacts = field(default_factory=InvestorFacts)
+    approved_until: int = 0
+    country_holders: int = 0
+    category_holders: int = 0
 
 
 class RuleSets(Protocol):
@@ -159,12 +170,56 @@ class ComplianceChain(Protocol):
         """Return rules as the compliance contract takes them in one call."""
         ...
 
-    def apply_rules(self, rules: ChainRules, *, compliance: Address, token: Address, operator: Address, purpose: str) -> ChainTransaction:
-        """Submit a token's rules."""
+    def apply_rules(
+        self,
+        rules: ChainRules,
+        *,
+        compliance: Address,
+        token: Address,
+        operator: Address,
+        purpose: str,
+        candidates: Sequence[int],
+        holders: Sequence[Address],
+    ) -> Sequence[ChainTransaction]:
+        """Submit a token's rules: one transaction under `purpose`, and one under `purpose:1` and so on for each step of further rules.
+
+        `candidates` are the countries that may have caps now; `holders` the wallets to count where counting begins. What is submitted
+        hangs on what the chain says now: submit it whole, in one database transaction, and only while nothing else of it is under way.
+        """
         ...
 
     def rules_on_chain(self, *, compliance: Address, token: Address, candidates: Sequence[int]) -> ChainRules:
         """Return the rules that the chain enforces; of its countries those among `candidates`."""
+        ...
+
+    def further_contract(self) -> Address | None:
+        """Return the issuer's contract of further rules, on the chain or on its way; None where none was wanted yet."""
+        ...
+
+    def create_further_contract(self, *, operator: Address) -> Sequence[ChainTransaction]:
+        """Submit the creation of the issuer's contract of further rules, once; the operator owns it."""
+        ...
+
+    def further_facts(self, *, token: Address, sender: Address | None, receiver: Address, country: int | None, shares: int) -> FurtherFacts:
+        """Return what the contract of further rules remembers of both investors and the places beside them; nothing before it is there."""
+        ...
+
+    def uncounted(self, *, token: Address, wallets: Sequence[Address]) -> Sequence[Address]:
+        """Return the wallets whose investors are not counted as holders by everything that the token's holders are counted by."""
+        ...
+
+    def count_holders(self, wallets: Sequence[Address], *, token: Address, operator: Address, purpose: str) -> ChainTransaction:
+        """Submit the counting of at most 50 wallets' investors as holders."""
+        ...
+
+    def set_category(self, wallet: Address, category: int, *, token: Address, operator: Address, purpose: str) -> ChainTransaction:
+        """Submit the category of a registered wallet's investor."""
+        ...
+
+    def approve_transfer(
+        self, *, token: Address, sender: Address, receiver: Address, shares: int, until: int, operator: Address, purpose: str
+    ) -> ChainTransaction:
+        """Submit the approval of one transfer before `until` (Unix seconds), which zero withdraws."""
         ...
 
     def unpause(self, *, token: Address, operator: Address, purpose: str) -> ChainTransaction:

@@ -17,10 +17,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from muniment.access.model import system_actor
-from muniment.compliance.commands import rules_on_chain, suite_of
+from muniment.compliance.commands import COUNTRY_NUMBERS, rules_on_chain, suite_of
 from muniment.compliance.errors import RulesNotSet
 from muniment.compliance.events import FreezeSettled, InvestorInvalidated, InvestorRegistered, SecurityOpened
-from muniment.compliance.model.compiled import compile_rules
+from muniment.compliance.model.compiled import HOLDERS_AT_ONCE, compile_rules
 from muniment.compliance.model.decision import NO_EXPIRY
 from muniment.compliance.model.identities import IdentityEvent, IdentityEventKind
 from muniment.compliance.ports import ComplianceUnit, Registration, RegistrationState
@@ -156,11 +156,15 @@ def apply_rules(security_id: SecurityId, *, units: Units) -> ProcessOutcome:
         security = unit.securities.get(security_id)
         if not isinstance(security, DeployedSecurity | OpenSecurity):
             return Done()
-        transaction = _submit_rules(security, unit)
+        sent = _submit_rules(security, unit)
     crashpoint("compliance.after_rules_signed")
-    if transaction is not None and not _is_final(transaction):
-        return Waiting("the rules", f"compliance.apply_rules:{security_id}")
+    if isinstance(sent, Waiting):
+        return sent
+    if not all(_is_final(transaction) for transaction in sent):
+        return Waiting("the rules", _rules_purpose(security_id))
     with units() as unit:
+        if not _are_holders_counted(security, unit):
+            return Waiting("the count of holders", _rules_purpose(security_id))
         _confirm_rules(security, unit)
     return Done()
 
@@ -175,9 +179,11 @@ def open_security(security_id: SecurityId, *, units: Units) -> ProcessOutcome:
         if not isinstance(security, DeployedSecurity):
             return Waiting("the security's deployment", token_purpose(security_id))
         rules = _submit_rules(security, unit)
+        if isinstance(rules, Waiting):
+            return rules
         unpaused = unit.compliance_chain.unpause(token=security.token_address, operator=suite_of(unit).operator, purpose=purpose)
     crashpoint("compliance.after_open_signed")
-    if not _is_final(unpaused) or (rules is not None and not _is_final(rules)):
+    if not all(_is_final(transaction) for transaction in (*rules, unpaused)):
         return Waiting("the opening", purpose)
     with units() as unit:
         _confirm_rules(security, unit)
@@ -393,38 +399,93 @@ def _settle_refused(registrations: Sequence[Registration], transaction: ChainTra
     return len(registrations) == 1
 
 
-def _submit_rules(security: DeployedSecurity | OpenSecurity, unit: ComplianceUnit) -> ChainTransaction | None:
-    """Send the rules in effect where the chain has others; None where it has them already."""
+def _submit_rules(security: DeployedSecurity | OpenSecurity, unit: ComplianceUnit) -> Sequence[ChainTransaction] | Waiting:
+    """Send the rules in effect where the chain has others; nothing where it has them already."""
     security_id = security.terms.security_id
     rule_set = unit.rule_sets.in_effect(security_id, unit.clock.now())
     if rule_set is None:
         raise RulesNotSet(security_id=security_id)
     purpose = _rules_purpose(security_id, rule_set.version)
-    known = unit.transactions.find(purpose)
-    if known is not None:
+    known = _sent_rules(purpose, unit)
+    if known:
         return known
-    rules = compile_rules(rule_set.rules)
+    rules, found = compile_rules(rule_set.rules), rules_on_chain(security, unit=unit)
+    under_way = _rules_under_way(security_id, unit)
     # What was sent before and is not final yet may still change what the chain says now.
-    if rules_on_chain(security, unit=unit) == rules and not _rules_under_way(security_id, unit):
-        return None
+    if found == rules and not under_way:
+        return ()
+    versions = [compile_rules(version.rules) for version in unit.rule_sets.all(security_id)]
     suite = suite_of(unit)
+    if any(not each.further.is_empty for each in (found, *versions)):
+        # Further rules are sent as the steps from what the chain has, so that must be what it will have.
+        if under_way:
+            return Waiting("the rules before these", _rules_purpose(security_id))
+        created = unit.compliance_chain.create_further_contract(operator=suite.operator)
+        if not all(_is_final(transaction) for transaction in created):
+            return Waiting("the contract of further rules", created[-1].purpose)
+        contract = unit.compliance_chain.further_contract()
+        assert contract is not None, "just created"
+        unit.suites.watch(contract, "transfer_rules", deployed_block=_block(created[0]))
     return unit.compliance_chain.apply_rules(
         rules,
         compliance=suite.contract("joint_compliance"),
         token=security.token_address,
         operator=suite.operator,
         purpose=purpose,
+        candidates=COUNTRY_NUMBERS,
+        holders=_holding_wallets(security_id, unit),
     )
+
+
+def _are_holders_counted(security: DeployedSecurity | OpenSecurity, unit: ComplianceUnit) -> bool:
+    """Count who became a holder between our reading of the register and the beginning of the chain's count; return whether all are.
+
+    Once a version: whom the chain does not count then, its identity registry does not know.
+    """
+    security_id = security.terms.security_id
+    rule_set = unit.rule_sets.in_effect(security_id, unit.clock.now())
+    if rule_set is None:
+        return True
+    further = compile_rules(rule_set.rules).further
+    if not further.country_caps and not further.category_caps:
+        return True
+    purpose = f"{_rules_purpose(security_id, rule_set.version)}:rest"
+    counting = unit.transactions.find(purpose)
+    if counting is None:
+        wallets = [wallet for wallet in _holding_wallets(security_id, unit) if unit.identities.on_chain(wallet) is not None]
+        missing = unit.compliance_chain.uncounted(token=security.token_address, wallets=wallets)
+        if not missing:
+            return True
+        counting = unit.compliance_chain.count_holders(
+            missing[:HOLDERS_AT_ONCE], token=security.token_address, operator=suite_of(unit).operator, purpose=purpose
+        )
+    return _is_final(counting)
+
+
+def _holding_wallets(security_id: SecurityId, unit: ComplianceUnit) -> Sequence[Address]:
+    return [holding.wallet for holding in unit.register.holdings(security_id) if holding.shares]
+
+
+def _sent_rules(purpose: str, unit: ComplianceUnit) -> Sequence[ChainTransaction]:
+    """Return the transactions of one version, which were signed all at once; none where they were not."""
+    sent: list[ChainTransaction] = []
+    place: str = purpose
+    while (transaction := unit.transactions.find(place)) is not None:
+        sent.append(transaction)
+        place = f"{purpose}:{len(sent)}"
+    return sent
 
 
 def _rules_under_way(security_id: SecurityId, unit: ComplianceUnit) -> bool:
     """Return whether rules of any version are signed and not yet final on the chain."""
-    sent = (unit.transactions.find(_rules_purpose(security_id, version.version)) for version in unit.rule_sets.all(security_id))
-    return any(transaction is not None and not transaction.is_closed for transaction in sent)
+    versions = unit.rule_sets.all(security_id)
+    sent = [transaction for each in versions for transaction in _sent_rules(_rules_purpose(security_id, each.version), unit)]
+    return any(not transaction.is_closed for transaction in sent)
 
 
-def _rules_purpose(security_id: SecurityId, version: int) -> str:
-    return f"compliance.apply_rules:{security_id}:{version}"
+def _rules_purpose(security_id: SecurityId, version: int | None = None) -> str:
+    """Return the purpose of a version's first transaction, or with what those of all versions begin."""
+    return f"compliance.apply_rules:{security_id}:{'' if version is None else version}"
 
 
 def _confirm_rules(security: DeployedSecurity | OpenSecurity, unit: ComplianceUnit) -> None:

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from muniment.compliance.model.rules import (
+    VENUES_MAX,
     WEEKDAYS,
     CategoryHolderCap,
     CountryAllowed,
@@ -158,3 +159,99 @@ def compile_rules(rules: Iterable[Rule]) -> ChainRules:
 
 def _numbers(countries: Iterable[str]) -> tuple[int, ...]:
     return tuple(sorted(numeric_country(country) for country in countries))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FurtherState:
+    """What the contract of further rules holds of a token beside its rules: what is on, and what an earlier rule left behind."""
+
+    rules: FurtherRules = NO_FURTHER_RULES
+    compliance: Address | None = None
+    """Which contract tells it what has moved; None for none."""
+    counts_by_country: bool = False
+    counts_by_category: bool = False
+    venues_listed: tuple[Address, ...] = ()
+    """Whether or not only venues may transfer."""
+
+
+@dataclass(frozen=True, slots=True)
+class FurtherStep:
+    """One call of the contract of further rules; the token comes before the arguments."""
+
+    function: str
+    arguments: tuple[object, ...]
+    entries: int = 1
+    """How many things it writes, for its gas."""
+
+
+HOLDERS_AT_ONCE = 50
+
+
+def further_steps(found: FurtherState, wanted: FurtherRules, *, is_attached: bool, holders: Sequence[Address]) -> list[FurtherStep]:
+    """Return the calls that lead from what the contract holds to what is wanted; none where it is that already.
+
+    Investors who hold already (`holders`, their wallets) are counted where counting begins. A contract that was not asked (`is_attached`
+    False) has missed moves: what it counted is counted anew.
+    """
+    had = found.rules
+    by_country = _cap_steps(
+        "country", had.country_caps, wanted.country_caps, counts=found.counts_by_country and is_attached, was_on=found.counts_by_country
+    )
+    by_category = _cap_steps(
+        "category",
+        had.category_caps,
+        wanted.category_caps,
+        counts=found.counts_by_category and is_attached,
+        was_on=found.counts_by_category,
+    )
+    steps = [*by_country, *by_category]
+    if any(step.function.startswith("count_by") and step.arguments == (True,) for step in steps):
+        for start in range(0, len(holders), HOLDERS_AT_ONCE):
+            some = list(holders[start : start + HOLDERS_AT_ONCE])
+            steps.append(FurtherStep("count_holders", (some,), len(some)))
+
+    def step(function: str, *arguments: object, entries: int = 1) -> None:
+        steps.append(FurtherStep(function, arguments, entries))
+
+    if had.windows != wanted.windows:
+        opens, closes = ([window[place] for window in wanted.windows] for place in (0, 1))
+        step("set_transfer_windows", bool(wanted.windows), opens, closes, entries=1 + len(opens))
+    if (had.hours, had.weekdays) != (wanted.hours, wanted.weekdays):
+        step("set_transfer_hours", *wanted.hours, wanted.weekdays)
+    if wanted.venues_only:
+        for venues, is_listed in (
+            (set(found.venues_listed) - set(wanted.venues), False),
+            (set(wanted.venues) - set(found.venues_listed), True),
+        ):
+            for start in range(0, len(venues), VENUES_MAX):
+                some = sorted(venues)[start : start + VENUES_MAX]
+                step("list_venues", some, is_listed, entries=len(some))
+    if had.venues_only != wanted.venues_only:
+        step("set_venues_only", wanted.venues_only)
+    if had.approval_needed != wanted.approval_needed:
+        step("set_approval_needed", wanted.approval_needed)
+    if (had.sends_whole, had.receives_whole) != (wanted.sends_whole, wanted.receives_whole):
+        step("set_whole_position", wanted.sends_whole, wanted.receives_whole)
+    if had.minimum_holding != wanted.minimum_holding:
+        step("set_minimum_holding", wanted.minimum_holding)
+    if had.holding_period_seconds != wanted.holding_period_seconds:
+        step("set_holding_period", wanted.holding_period_seconds)
+    if (had.volume_max, had.volume_period_seconds) != (wanted.volume_max, wanted.volume_period_seconds):
+        step("set_volume_limit", wanted.volume_max, wanted.volume_period_seconds)
+    return steps
+
+
+def _cap_steps(
+    kind: str, had: Sequence[tuple[int, int]], wanted: Sequence[tuple[int, int]], *, counts: bool, was_on: bool
+) -> list[FurtherStep]:
+    """Return the calls that bring the caps of a kind; counting is begun anew, from zero and without caps, where it does not count yet."""
+    steps = []
+    if was_on and (not wanted or not counts):
+        steps.append(FurtherStep(f"count_by_{kind}", (False,)))
+    if wanted and not counts:
+        steps.append(FurtherStep(f"count_by_{kind}", (True,)))
+    before, after = dict(had) if counts else dict[int, int](), dict(wanted)
+    if wanted:
+        changed = [group for group in sorted(before.keys() | after.keys()) if before.get(group) != after.get(group)]
+        steps += [FurtherStep(f"set_{kind}_cap", (group, group in after, after.get(group, 0))) for group in changed]
+    return steps

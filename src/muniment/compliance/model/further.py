@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 
-from muniment.compliance.model.facts import Move, TokenFacts, WalletFacts
+from muniment.compliance.model.facts import InvestorFacts, Move, TokenFacts, WalletFacts
 from muniment.compliance.model.rules import (
     DAY_SECONDS,
     WEEKDAYS,
@@ -199,7 +199,8 @@ def _country_cap_reasons(rule: CountryHolderCap, move: Move, token: TokenFacts) 
     country = numeric_country(rule.country)
     if move.receiver.country != country or move.receiver.remembered.country_place is not None:
         return
-    vacates = move.leaves and move.sender is not None and move.sender.remembered.country_place == country
+    leaver = _leaver(move)
+    vacates = leaver is not None and leaver.country_place == country
     if _is_full(token.country_holders, rule.holders, vacates=vacates):
         yield Reason(
             "compliance.country_holder_cap",
@@ -215,8 +216,8 @@ def _category_cap_reasons(rule: CategoryHolderCap, move: Move, token: TokenFacts
     receiver = move.receiver.remembered
     if receiver.category != rule.category or receiver.is_counted_by_category:
         return
-    sender = None if move.sender is None else move.sender.remembered
-    vacates = move.leaves and sender is not None and sender.is_counted_by_category and sender.category == rule.category
+    leaver = _leaver(move)
+    vacates = leaver is not None and leaver.is_counted_by_category and leaver.category == rule.category
     if _is_full(token.category_holders, rule.holders, vacates=vacates):
         yield Reason(
             "compliance.category_holder_cap",
@@ -226,6 +227,11 @@ def _category_cap_reasons(rule: CategoryHolderCap, move: Move, token: TokenFacts
             facts={"category": rule.category, "holders": token.category_holders, "holder_cap": rule.holders},
             cure=f"{_places_left(token.category_holders, rule.holders)}; transfer to a present holder.",
         )
+
+
+def _leaver(move: Move) -> InvestorFacts | None:
+    """Return who gives up a place in the same move; a wallet that the registry does not know has none, whatever its address stood for."""
+    return move.sender.remembered if move.leaves and move.sender is not None and move.sender.identity is not None else None
 
 
 def _is_full(holders: int, cap: int, *, vacates: bool) -> bool:
