@@ -219,12 +219,12 @@ class RandomMarket:
             case 1:
                 made.append(CountryBlocked("block", "b", listed))
                 countries = sorted(set(countries) - set(listed))
-        minimum = chance.randrange(2, 12) if chance.random() < 0.25 else 0
+        minimum = chance.randrange(2, 40) if chance.random() < 0.25 else 0
         if minimum:
             made.append(MinimumHolding("minimum", "f", minimum))
         if chance.random() < 0.3:
             made.append(MaximumBalancePerInvestor("maximum", "c", minimum + chance.randrange(1, 160)))
-        if chance.random() < 0.2:
+        if chance.random() < 0.3:
             made.append(SupplyCap("supply", "d", minimum + chance.randrange(1, 900)))
         if chance.random() < 0.2:
             made.append(HolderCap("holders", "e", chance.randrange(1, 8)))
@@ -305,8 +305,10 @@ class RandomMarket:
 
     def questions(self) -> Iterator[tuple[Address | None, Address, int]]:
         eligible = [wallet for wallet in self.wallets if (facts := self.book.facts(wallet)).is_registered and not facts.is_frozen]
+        holding = [wallet for wallet in self.wallets if self.book.balances[wallet] and wallet not in self.book.frozen_wallets]
         for _ in range(QUESTIONS_A_STEP):
-            sender = self.random.choice([None, *self.wallets, *self.wallets])
+            senders = holding if holding and self.random.random() < 0.7 else [None, *self.wallets]
+            sender = self.random.choice(senders)
             amount = self.an_amount()
             if sender is not None and self.random.random() < 0.7:
                 facts = self.book.facts(sender)

@@ -15,7 +15,7 @@ from tests.contracts.conftest import compiled
 __all__ = ["compiled"]
 
 QUESTIONS_A_MARKET = 250
-MARKETS, NIGHTLY_MARKETS = 40, 4_000
+MARKETS, NIGHTLY_MARKETS = 50, 4_000
 
 
 @pytest.mark.slow
@@ -24,7 +24,8 @@ def test_ten_thousand_questions_have_the_same_first_reason_off_the_chain_and_on_
     assert asked >= MARKETS * QUESTIONS_A_MARKET
     assert foretold >= 200
     # A test that never meets a reason proves nothing about it.
-    assert min(told[code] for code in (None, *(REASONS_TOLD - REASONS_NEVER_MET))) >= 5, sorted(told.items(), key=str)
+    rare = {code: told[code] for code in (None, *(REASONS_TOLD - REASONS_NEVER_MET)) if told[code] < 5}
+    assert not rare
 
 
 @pytest.mark.long
