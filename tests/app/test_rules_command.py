@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +42,38 @@ def test_rules_are_replaced_whole_and_the_chain_has_them_when_the_command_return
         assert sentence in sentences
 
 
+def test_further_rules_come_from_options_and_from_a_file_as_show_tells_them(own_rules: CommandLine, tmp_path: Path) -> None:
+    listed = [
+        {
+            "kind": "volume_limit",
+            "rule_id": "us.rule144.volume",
+            "citation": "17 CFR 230.144(e)",
+            "shares": "900",
+            "period_seconds": 7776000,
+        },
+        {"kind": "whole_position", "sends": False, "receives": True},
+    ]
+    (tmp_path / "rules.json").write_text(json.dumps({"rules": listed}))
+    options = ("--country-cap", "US=35", "--minimum-holding", "10", "--holding-days", "180", "--rules", str(tmp_path / "rules.json"))
+    ended = own_rules.owner("rules", "set", own_rules.symbol, *options, "--json")
+    assert ended.code == 0
+    assert ended.told["applied_at"] is not None
+    assert [rule["kind"] for rule in ended.told["rules"]] == [
+        "country_holder_cap",
+        "minimum_holding",
+        "holding_period",
+        "volume_limit",
+        "whole_position",
+    ]
+    assert ended.told["rules"][3] == listed[0]
+    sentences = own_rules.agent("rules", "show", own_rules.symbol).out
+    for sentence in ("at most 35 investors of US hold it", "at least 10 shares", "stays for 180 days", "at most 900 shares in 90 days"):
+        assert sentence in sentences
+    (tmp_path / "again.json").write_text(json.dumps(ended.told["rules"]))
+    again = own_rules.owner("rules", "set", own_rules.symbol, "--rules", str(tmp_path / "again.json"), "--json")
+    assert again.told["rules"] == ended.told["rules"]
+
+
 def test_no_rules_at_all_is_said_in_words(own_rules: CommandLine) -> None:
     assert "every verified investor may hold it" in own_rules.owner("rules", "set", own_rules.symbol).out
 
@@ -52,6 +86,10 @@ def test_no_rules_at_all_is_said_in_words(own_rules: CommandLine) -> None:
         ("--maximum-balance", "0"),
         ("--maximum-balance", "1.5"),
         ("--holder-cap", "-1"),
+        ("--country-cap", "US"),
+        ("--country-cap", "US=5", "--block", "US"),
+        ("--minimum-holding", "10", "--maximum-balance", "9"),
+        ("--rules", "no-such-file.json"),
     ],
 )
 def test_rules_that_contradict_or_fit_no_contract_are_refused_and_the_old_ones_stay(

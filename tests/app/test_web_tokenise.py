@@ -214,9 +214,48 @@ def test_rules_are_shown_in_words_and_then_stand_on_the_rules_tab(rig: Rig) -> N
         assert 'value="200"' in form
 
 
+def test_further_rules_are_set_by_the_form_and_come_back_in_it_with_their_sources(rig: Rig) -> None:
+    with signed_in(rig) as client:
+        security = a_vehicle(client, symbol="FURTHER").headers["location"]
+        further = {
+            "country_caps": "US 35, DE 100",
+            "category_caps": "1 35",
+            "minimum": "10",
+            "holding_days": "180",
+            "volume": "1000 in 90 days",
+            "whole": "sends",
+            "approval": "needed",
+            "venues": "0x00000000219ab540356cBB839Cbe05303d7705Fa",
+            "hours": "mon, fri 09:00-17:30",
+            "windows": "2027-03-01T00:00:00Z/2027-03-15T00:00:00Z",
+        }
+        values = {"country_rule": "none", **further, "further_citation": "Rule 144"}
+        shown = send(client, f"{security}/rules/edit/preview", values)
+        assert shown.status_code == 200
+        assert "Set 11 rules for FURTHER" in shown.text
+        assert "An investor holds none or at least 10 shares. Source: Rule 144." in shown.text
+        assert send(client, f"{security}/rules/edit", {**values, **hidden(shown.text)}).headers["location"] == f"{security}/rules"
+        page = client.get(f"{security}/rules").text
+        for sentence in ("stays for 180 days", "from 09:00 to 17:30 UTC on mon, fri", "At most 35 investors of US hold it"):
+            assert sentence in page
+        form = client.get(f"{security}/rules/edit").text
+        for text in (further["minimum"], further["volume"], further["hours"], further["windows"], further["country_caps"]):
+            assert f'value="{text}"' in form
+        # Sent back as it came, without a source: the rules and their sources stay.
+        shown = send(client, f"{security}/rules/edit/preview", {"country_rule": "none", **further})
+        assert shown.text.count("Source: Rule 144.") == 11
+
+
 @pytest.mark.parametrize(
     ("values", "field"),
     [
+        ({"country_rule": "none", "country_caps": "US many"}, "country_caps"),
+        ({"country_rule": "none", "category_caps": "300 5"}, "category_caps"),
+        ({"country_rule": "none", "volume": "1000"}, "volume"),
+        ({"country_rule": "none", "hours": "mon 17:00-09:00"}, "hours"),
+        ({"country_rule": "none", "windows": "tomorrow"}, "windows"),
+        ({"country_rule": "none", "venues": "0x00000000219ab540356cBB839Cbe05303d7705FA"}, "venues"),
+        ({"country_rule": "none", "minimum": "10", "maximum": "9"}, "maximum"),
         ({"country_rule": "blocked", "countries": ""}, "countries"),
         ({"country_rule": "allowed", "countries": "Atlantis"}, "countries"),
         ({"country_rule": "none", "maximum": "0"}, "maximum"),

@@ -122,6 +122,7 @@ def test_a_security_without_rules_does_not_open(market: Market) -> None:
         ((SupplyCap("a", "b", 2**96),), "rules[0].shares"),
         ((HolderCap("A rule", "b", 5),), "rules[0].rule_id"),
         ((HolderCap("a", "", 5),), "rules[0].citation"),
+        ((MaximumBalancePerInvestor("a", "b", 2**96),), "rules[0].shares"),
     ],
 )
 def test_rules_that_cannot_be_are_refused_with_their_place(market_without_chain: Market, rules: tuple[Rule, ...], field: str) -> None:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,22 +17,29 @@ from muniment.app.shares_command import SecurityArgument, security_of
 from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
 from muniment.compliance import commands as compliance
 from muniment.compliance.model.law.book import rule_book
+from muniment.compliance.errors import RulesInvalid
+from muniment.compliance.model.rule_texts import further_sentence, rule_as_text, rule_from_text
 from muniment.compliance.model.rules import (
+    DAY_SECONDS,
     CountryAllowed,
     CountryBlocked,
+    CountryHolderCap,
     HolderCap,
+    HoldingPeriod,
     MaximumBalancePerInvestor,
+    MinimumHolding,
     Rule,
     RuleSet,
     SupplyCap,
-    rule_as_json,
 )
 from muniment.instruments.model.securities import DraftedSecurity
-from muniment.units.shares import format_shares, parse_shares, show_shares
+from muniment.units.errors import Place
+from muniment.units.shares import parse_shares, show_shares
 
 APP = typer.Typer(no_args_is_help=True, add_completion=False)
 
 CITATION = "Issuer rule"
+RULES_FILE_BYTES_MAX = 1_000_000
 
 
 @APP.callback()
@@ -98,6 +107,16 @@ def set_rules(
     maximum_balance: Annotated[str, typer.Option(metavar="SHARES", help="What one investor may hold at most.")] = "",
     supply_cap: Annotated[str, typer.Option(metavar="SHARES", help="How many shares there may be at most.")] = "",
     holder_cap: Annotated[int, typer.Option(metavar="HOLDERS", help="How many investors may hold it at most.")] = 0,
+    country_caps: Annotated[
+        list[str] | None,
+        typer.Option("--country-cap", metavar="COUNTRY=HOLDERS", help="How many investors of a country may hold it; repeat it for more."),
+    ] = None,
+    minimum_holding: Annotated[str, typer.Option(metavar="SHARES", help="What an investor holds at least, or nothing.")] = "",
+    holding_days: Annotated[int, typer.Option(metavar="DAYS", help="How long an investor keeps what was acquired.")] = 0,
+    rules_file: Annotated[
+        Path | None,
+        typer.Option("--rules", metavar="FILE", help="Rules of any kind as JSON, as `rules show --json` tells them, beside the options."),
+    ] = None,
     citation: Annotated[str, typer.Option(help="Where the rules are written; a refusal quotes it.")] = CITATION,
     organisation_name: OrganisationOption = "",
     password_file: PasswordFileOption = None,
@@ -122,6 +141,13 @@ def set_rules(
                 wanted.append(SupplyCap("issuer.supply_cap", citation, parse_shares(supply_cap, decimals=decimals)))
             if holder_cap:
                 wanted.append(HolderCap("issuer.holder_cap", citation, holder_cap))
+            wanted += [_country_cap(text, citation) for text in country_caps or []]
+            if minimum_holding:
+                shares = parse_shares(minimum_holding, decimals=decimals)
+                wanted.append(MinimumHolding("issuer.minimum_holding", citation, shares))
+            if holding_days:
+                wanted.append(HoldingPeriod("issuer.holding_period", citation, holding_days * DAY_SECONDS))
+            wanted += _rules_of_file(rules_file, decimals=decimals)
             rule_set = compliance.set_rules(actor, compliance.SetRules(security_id, tuple(wanted)), unit=unit)
 
         def applied() -> RuleSet | None:
@@ -132,6 +158,28 @@ def set_rules(
         if not isinstance(found, DraftedSecurity):
             rule_set = wait_for("the chain to enforce the rules", applied)
     _tell(rule_set, decimals=decimals, as_json=as_json)
+
+
+def _country_cap(text: str, citation: str) -> CountryHolderCap:
+    country, sign, holders = text.partition("=")
+    if not sign or not re.fullmatch(r"[0-9]{1,10}", holders):
+        raise RulesInvalid(problem="a cap of a country is COUNTRY=HOLDERS, such as US=35", place=Place(field="country_cap"))
+    return CountryHolderCap(f"issuer.country_holder_cap.{country.lower()}", citation, country, int(holders))
+
+
+def _rules_of_file(path: Path | None, *, decimals: int) -> list[Rule]:
+    """Return the rules of a JSON file: a list, or an object with `rules`, as the API takes it."""
+    if path is None:
+        return []
+    try:
+        body = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size <= RULES_FILE_BYTES_MAX else None
+    except (OSError, ValueError):
+        body = None
+    listed = body.get("rules") if isinstance(body, dict) else body
+    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+        problem = f"{path.name} is no JSON list of rules of at most {RULES_FILE_BYTES_MAX:,} bytes"
+        raise RulesInvalid(problem=problem, place=Place(field="rules"))
+    return [rule_from_text(each, decimals=decimals, field=f"rules[{index}]") for index, each in enumerate(listed)]
 
 
 def _tell(rule_set: RuleSet | None, *, decimals: int, as_json: bool) -> None:
@@ -161,6 +209,9 @@ def _sentences(rules: Sequence[Rule], *, decimals: int) -> list[str]:
                 what = f"there are at most {show_shares(rule.shares, decimals=decimals)} shares"
             case HolderCap():
                 what = f"at most {rule.holders:,} investors hold it"
+            case _:
+                sentence = further_sentence(rule, decimals=decimals)
+                what = f"{sentence[:1].lower()}{sentence[1:]}"
         sentences.append(f"{what} ({rule.citation})")
     return sentences
 
@@ -168,9 +219,6 @@ def _sentences(rules: Sequence[Rule], *, decimals: int) -> list[str]:
 def _body(rule_set: RuleSet | None, *, decimals: int) -> dict[str, Any]:
     if rule_set is None:
         return {"version": 0, "applied_at": None, "rules": []}
-    rules = [rule_as_json(rule) for rule in rule_set.rules]
-    for rule in rules:
-        if "shares" in rule:
-            rule["shares"] = format_shares(int(rule["shares"]), decimals=decimals)
+    rules = [rule_as_text(rule, decimals=decimals) for rule in rule_set.rules]
     applied_at = None if rule_set.applied_at is None else f"{rule_set.applied_at:%Y-%m-%dT%H:%M:%SZ}"
     return {"version": rule_set.version, "applied_at": applied_at, "rules": rules}

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from litestar import Request, Response, get, post, put
@@ -18,20 +18,15 @@ from muniment.access.commands import idempotently
 from muniment.access.model import Actor
 from muniment.access.ports import Answer
 from muniment.compliance import commands
-from muniment.compliance.errors import RulesInvalid
-from muniment.compliance.model.rules import RULES_MAX, MaximumBalancePerInvestor, Rule, RuleSet, SupplyCap, rule_as_json, rule_from_json
+from muniment.compliance.model.rule_texts import rule_as_text, rule_from_text
+from muniment.compliance.model.rules import RULES_MAX, RuleSet
 from muniment.compliance.ports import ComplianceUnit, Freeze
 from muniment.instruments.commands import view_security
 from muniment.instruments.model.securities import Security
 from muniment.parties.model import parse_address
-from muniment.units.errors import Place
 from muniment.units.ids import SecurityId, TenantId, parse_id
 from muniment.units.instants import parse_instant
-from muniment.units.money import parse_decimal
 from muniment.units.shares import format_shares, parse_shares
-
-SHARE_LIMITS: Final = (MaximumBalancePerInvestor.kind, SupplyCap.kind)
-"""The kinds of rules whose limit is a number of shares: base units inside, a decimal text outside."""
 
 AsActor: TypeAlias = SkipValidation[NamedDependency[Actor]]
 Begin: TypeAlias = SkipValidation[NamedDependency[Callable[[TenantId], AbstractContextManager[ComplianceUnit]]]]
@@ -50,8 +45,11 @@ class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class NewRulesBody(_Wire, frozen=True, kw_only=True):
     """All rules of a security, in place of the present ones; `effective_at` in RFC 3339, none for at once.
 
-    A rule has `kind` (country_allowed, country_blocked, maximum_balance, supply_cap, holder_cap), `rule_id`, `citation`, and
-    `countries`, `shares` (a decimal text) or `holders`.
+    A rule has `kind`, `rule_id`, `citation`, and the fields of its kind: country_allowed and country_blocked `countries`;
+    maximum_balance, supply_cap and minimum_holding `shares` (a decimal text); holder_cap `holders`; country_holder_cap `country` and
+    `holders`; category_holder_cap `category` and `holders`; transfer_windows `windows` of `opens_at` and `closes_at`; transfer_hours
+    `opens`, `closes` (HH:MM in UTC) and `weekdays` (mon to sun); venues_only `venues`; transfer_approval none; whole_position `sends`
+    and `receives`; holding_period `period_seconds`; volume_limit `shares` and `period_seconds`.
     """
 
     rules: Annotated[list[dict[str, Any]], msgspec.Meta(max_length=RULES_MAX)]
@@ -145,7 +143,9 @@ def put_rules(actor: AsActor, security_id: Id, data: JSONBody[NewRulesBody], beg
     effective_at = None if data.effective_at is None else parse_instant(data.effective_at, field="effective_at")
     with begin(actor.tenant_id) as unit:
         security = view_security(actor, _security_id(security_id), unit=unit)
-        rules = tuple(_rule(body, f"rules[{index}]", security) for index, body in enumerate(data.rules))
+        rules = tuple(
+            rule_from_text(body, decimals=security.terms.decimals, field=f"rules[{index}]") for index, body in enumerate(data.rules)
+        )
         asked = commands.SetRules(security.terms.security_id, rules, effective_at)
         return _rule_set(commands.set_rules(actor, asked, unit=unit), security)
 
@@ -226,23 +226,8 @@ def _security_id(text: str) -> SecurityId:
     return SecurityId(parse_id(text, field="security_id"))
 
 
-def _rule(body: Mapping[str, Any], field: str, security: Security) -> Rule:
-    if body.get("kind") in SHARE_LIMITS:
-        shares = body.get("shares")
-        if not isinstance(shares, str):
-            raise RulesInvalid(problem="shares are a decimal text", place=Place(field=f"{field}.shares"))
-        units = parse_decimal(shares, decimals_max=security.terms.decimals, unit="the security", field=f"{field}.shares")
-        if units <= 0:
-            raise RulesInvalid(problem="a limit is more than zero", place=Place(field=f"{field}.shares"))
-        body = {**body, "shares": units}
-    return rule_from_json(body, field=field)
-
-
 def _rule_set(rule_set: RuleSet, security: Security) -> RuleSetBody:
-    rules = [rule_as_json(rule) for rule in rule_set.rules]
-    for rule in rules:
-        if rule["kind"] in SHARE_LIMITS:
-            rule["shares"] = format_shares(int(rule["shares"]), decimals=security.terms.decimals)
+    rules = [rule_as_text(rule, decimals=security.terms.decimals) for rule in rule_set.rules]
     return RuleSetBody(version=rule_set.version, effective_at=rule_set.effective_at, applied_at=rule_set.applied_at, rules=rules)
 
 

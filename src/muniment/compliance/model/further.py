@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 
 from muniment.compliance.model.facts import InvestorFacts, Move, TokenFacts, WalletFacts
+from muniment.compliance.model.rule_texts import period_text
 from muniment.compliance.model.rules import (
     DAY_SECONDS,
     WEEKDAYS,
@@ -148,7 +149,7 @@ def _sender_reasons(rules: Mapping[str, Rule], sender: WalletFacts, shares: int,
         yield Reason(
             "compliance.holding_period",
             f"The sender acquired {show_shares(held_back, decimals=token.decimals)} shares within the holding period of"
-            f" {_period_shown(period.period_seconds)}; the last of them are locked until {free_at}.",
+            f" {period_text(period.period_seconds)}; the last of them are locked until {free_at}.",
             rule=period.rule_id,
             citation=period.citation,
             facts={"shares": str(shares), "position": str(position), "held_back": str(held_back), "free_at": free_at},
@@ -161,7 +162,7 @@ def _sender_reasons(rules: Mapping[str, Rule], sender: WalletFacts, shares: int,
         yield Reason(
             "compliance.volume_limit",
             f"An investor sends at most {show_shares(volume.shares, decimals=token.decimals)} shares in"
-            f" {_period_shown(volume.period_seconds)}; the sender has sent"
+            f" {period_text(volume.period_seconds)}; the sender has sent"
             f" {show_shares(sender.remembered.sent, decimals=token.decimals)}.",
             rule=volume.rule_id,
             citation=volume.citation,
@@ -240,8 +241,3 @@ def _is_full(holders: int, cap: int, *, vacates: bool) -> bool:
 
 def _places_left(holders: int, cap: int) -> str:
     return f"{max(0, cap - holders)} of {cap} places left"
-
-
-def _period_shown(seconds: int) -> str:
-    days, rest = divmod(seconds, DAY_SECONDS)
-    return f"{seconds} seconds" if rest else f"{days} day{'' if days == 1 else 's'}"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any, Final
 
 from litestar import Response, get
@@ -16,7 +17,25 @@ from muniment.app.web.render import mark_of, page
 from muniment.app.web.views import DividendRow, Mark, PaymentRow, ReasonView, RuleRow, Step
 from muniment.app.web.words import count, headed, when
 from muniment.compliance.commands import view_rules
-from muniment.compliance.model.rules import CountryAllowed, CountryBlocked, HolderCap, MaximumBalancePerInvestor, Rule, SupplyCap
+from muniment.compliance.model.rule_texts import further_sentence
+from muniment.compliance.model.rules import (
+    CategoryHolderCap,
+    CountryAllowed,
+    CountryBlocked,
+    CountryHolderCap,
+    HolderCap,
+    HoldingPeriod,
+    MaximumBalancePerInvestor,
+    MinimumHolding,
+    Rule,
+    SupplyCap,
+    TransferApproval,
+    TransferHours,
+    TransferWindows,
+    VenuesOnly,
+    VolumeLimit,
+    WholePosition,
+)
 from muniment.instruments.commands import view_security
 from muniment.instruments.model.securities import Security
 from muniment.parties.model import country_name
@@ -46,6 +65,18 @@ from muniment.settlement.model import state_name as instruction_state_name
 from muniment.units.ids import DividendId, InstructionId, parse_id
 from muniment.units.money import Money, group_thousands
 
+FURTHER_NAMES: Final[Mapping[str, str]] = {
+    CountryHolderCap.kind: "Holder cap of a country",
+    CategoryHolderCap.kind: "Holder cap of a category",
+    TransferWindows.kind: "Transfer windows",
+    TransferHours.kind: "Transfer hours",
+    VenuesOnly.kind: "Venues only",
+    TransferApproval.kind: "Approval of each transfer",
+    WholePosition.kind: "Whole positions",
+    MinimumHolding.kind: "Minimum holding",
+    HoldingPeriod.kind: "Holding period",
+    VolumeLimit.kind: "Volume limit",
+}
 LEGS_SHOWN: Final = 20
 COUNTRIES_SHOWN: Final = 30
 VERBS: Final = {
@@ -174,6 +205,9 @@ def rule_row(rule: Rule, security: Security) -> RuleRow:
             return RuleRow("Supply cap", f"At most {shares_text(rule.shares, security)} {symbol} may be in issue.", rule.citation, "", {})
         case HolderCap():
             return RuleRow("Holder cap", f"At most {count(rule.holders)} investors may hold it.", rule.citation, "", {})
+        case _:
+            sentence = further_sentence(rule, decimals=security.terms.decimals)
+            return RuleRow(FURTHER_NAMES[rule.kind], f"{sentence}.", rule.citation, "", {})
 
 
 def _countries(codes: tuple[str, ...]) -> str:

@@ -12,6 +12,7 @@ from litestar.concurrency import sync_to_thread
 
 from muniment.access.model import Action, Actor, authorize
 from muniment.app.http.request import MunimentRequest
+from muniment.app.web import further_rules
 from muniment.app.web.forms import fingerprint, form_values, text_of
 from muniment.app.web.pages.flows import identity_rule, rule_row
 from muniment.app.web.pages.previewing import (
@@ -36,6 +37,7 @@ from muniment.compliance.model.rules import (
     ISSUER_RULE,
     CountryAllowed,
     CountryBlocked,
+    FurtherRule,
     HolderCap,
     MaximumBalancePerInvestor,
     Rule,
@@ -63,8 +65,9 @@ FIELD_OF: Final[Mapping[str, str]] = {
     MaximumBalancePerInvestor.kind: "maximum",
     SupplyCap.kind: "supply_cap",
     HolderCap.kind: "holder_cap",
+    **further_rules.FIELD_OF,
 }
-"""The form's field of each kind of rule; its citation stands in `<field>_citation`."""
+"""The form's field of each kind of rule; its citation stands in `<field>_citation`, that of all further rules in one field."""
 
 _CODE_OF_NAME: Final = {name.casefold(): code for code, (_number, name) in COUNTRIES.items()}
 _RULE_PLACE: Final = re.compile(r"rules\[(\d+)\](?:\.(\w+))?.*")
@@ -258,6 +261,8 @@ def _rules_page(
         form=form,
         preview=preview,
         country_rules=COUNTRY_RULES,
+        whole_positions=further_rules.WHOLE_POSITIONS,
+        approvals=further_rules.APPROVALS,
     )
 
 
@@ -268,8 +273,10 @@ def _present(security_id: SecurityId, *, unit: ServicingUnit) -> Sequence[Rule]:
 
 def _as_values(rules: Sequence[Rule], security: Security) -> dict[str, str]:
     decimals = security.terms.decimals
-    values = {"country_rule": "none"}
+    values = {"country_rule": "none", **further_rules.as_values(rules, decimals=decimals)}
     for rule in rules:
+        if isinstance(rule, FurtherRule):
+            continue
         field = FIELD_OF[rule.kind]
         values[f"{field}_citation"] = rule.citation
         match rule:
@@ -305,6 +312,7 @@ def _rules_of(security: Security, values: Values, *, unit: ServicingUnit) -> tup
     if holders:
         people = parse_decimal(holders, decimals_max=0, unit="a number of holders", field="holder_cap")
         rules.append(HolderCap(*named(HolderCap.kind), people))
+    rules += further_rules.rules_of(values, _present(security.terms.security_id, unit=unit), decimals=decimals)
     try:
         return check_rules(rules)
     except RulesInvalid as refusal:
@@ -324,8 +332,10 @@ def _place(refusal: RulesInvalid, rules: Sequence[Rule]) -> Place | None:
     found = None if refusal.place is None or refusal.place.field is None else _RULE_PLACE.fullmatch(refusal.place.field)
     if found is None or int(found[1]) >= len(rules):
         return refusal.place
-    field = FIELD_OF[rules[int(found[1])].kind]
-    return Place(field=f"{field}_citation" if found[2] == "citation" else field)
+    rule = rules[int(found[1])]
+    field = FIELD_OF[rule.kind]
+    citation = "further_citation" if isinstance(rule, FurtherRule) else f"{field}_citation"
+    return Place(field=citation if found[2] == "citation" else field)
 
 
 def _preview_rules(security: Security, values: Values, *, unit: ServicingUnit) -> Preview:

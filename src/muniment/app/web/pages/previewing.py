@@ -56,6 +56,17 @@ FIELDS: Final = (
     "supply_cap_citation",
     "holder_cap",
     "holder_cap_citation",
+    "country_caps",
+    "category_caps",
+    "minimum",
+    "holding_days",
+    "volume",
+    "whole",
+    "approval",
+    "venues",
+    "hours",
+    "windows",
+    "further_citation",
     # A security's way to its opening.
     "state",
     # Freezes and recoveries.
