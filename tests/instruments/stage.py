@@ -35,8 +35,8 @@ from muniment.instruments.store import PostgresAssets, PostgresCapTables, Postgr
 from muniment.register import chain as register_chain
 from muniment.register.chain import EvmRegisterChain
 from muniment.register.commands import SecurityTokens
-from muniment.register.process import RegisterFollower
-from muniment.register.store import PostgresProjection, PostgresRegister
+from muniment.register.process import LotFollower, RegisterFollower
+from muniment.register.store import PostgresLotProjection, PostgresLots, PostgresProjection, PostgresRegister
 from muniment.units.ids import Address, TenantId
 from tests.access.unit import TestUnit, an_actor
 from tests.infra.rig import CHAIN_ID, ETHER, RICH
@@ -59,6 +59,7 @@ class StageUnit(TestUnit):
         self.suites = PostgresSuites(connection, tenant_id=tenant_id, chain_id=CHAIN_ID)
         self.instruments_chain = EvmInstruments(stage.evm, self.transactions, tenant_id=tenant_id, chain_id=CHAIN_ID)
         self.register = PostgresRegister(connection, tokens=SecurityTokens(self.securities), wallets=self.wallets)
+        self.lots = PostgresLots(connection, tenant_id=tenant_id, tokens=SecurityTokens(self.securities))
         self.register_chain = EvmRegisterChain(stage.evm)
         self.rule_sets = PostgresRuleSets(connection, tenant_id=tenant_id)
         self.identities = PostgresIdentities(connection, tenant_id=tenant_id)
@@ -95,6 +96,7 @@ class Stage:
             self.evm,
             [
                 RegisterFollower(decode=register_chain.decode, artifacts=register_chain.ARTIFACTS, store=PostgresProjection),
+                LotFollower(artifact=register_chain.SHARES, store=PostgresLotProjection),
                 IdentityFollower(
                     decode=compliance_chain.decode,
                     countries=compliance_chain.countries_reader(self.evm),

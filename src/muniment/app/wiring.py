@@ -268,6 +268,11 @@ class Unit(SignInUnit):
         return register_store.PostgresRegister(self.connection, tokens=SecurityTokens(self.securities), wallets=self.wallets)
 
     @cached_property
+    def lots(self) -> register_store.PostgresLots:
+        """Lots."""
+        return register_store.PostgresLots(self.connection, tenant_id=self.tenant_id, tokens=SecurityTokens(self.securities))
+
+    @cached_property
     def register_chain(self) -> register_chain.EvmRegisterChain:
         """The node, past the projection."""
         return register_chain.EvmRegisterChain(self._backend.evm)

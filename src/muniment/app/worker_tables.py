@@ -26,7 +26,7 @@ from muniment.parties import commands as parties_commands
 from muniment.parties.events import InvestorExpired, InvestorRejected, InvestorVerified, WalletAdded
 from muniment.register import chain as register_chain
 from muniment.register import process as register_process
-from muniment.register.store import PostgresProjection
+from muniment.register.store import PostgresLotProjection, PostgresProjection
 from muniment.servicing import process as servicing_process
 from muniment.servicing.commands import PAY_JOB
 from muniment.servicing.model import batch_of_purpose
@@ -58,13 +58,15 @@ class WorkerTables:
                 store=PostgresIdentityEvents,
             ),
             register_process.RegisterFollower(decode=register_chain.decode, artifacts=register_chain.ARTIFACTS, store=PostgresProjection),
+            # After the register, whose movements it reads.
+            register_process.LotFollower(artifact=register_chain.SHARES, store=PostgresLotProjection),
         ]
 
     def event_handlers(self) -> EventHandlers:
         """Return who reacts to which event. Each may see an event twice."""
         return {
             InvestorVerified: (self._want_investor,),
-            WalletAdded: (self._want_investor,),
+            WalletAdded: (self._want_investor, self._make_lots_again),
             InvestorRejected: (self._end_investor,),
             InvestorExpired: (self._end_investor,),
             SecurityDeployed: (self._register_waiting,),
@@ -132,6 +134,14 @@ class WorkerTables:
         event = recorded.event
         assert isinstance(event, (InvestorVerified, WalletAdded)), "registered under these"
         compliance_process.want_investor(InvestorId(event.investor_id), units=self._units.of(TenantId(event.tenant_id)))
+
+    def _make_lots_again(self, recorded: RecordedEvent) -> None:
+        """Lots of a wallet that belonged to nobody known are the investor's from here on."""
+        event = recorded.event
+        assert isinstance(event, WalletAdded), "registered under this"
+        with self._units.begin(TenantId(event.tenant_id)) as unit:
+            for token in unit.lots.stale_tokens():
+                register_process.make_lots_again(token, store=unit.lots)
 
     def _end_investor(self, recorded: RecordedEvent) -> None:
         event = recorded.event

@@ -17,6 +17,9 @@ from muniment.units.ids import Address
 ARTIFACTS = frozenset({"security_token", "title_deed"})
 """The contracts whose Transfer moves title; a payment token's does not."""
 
+SHARES = "security_token"
+"""The one of them whose shares are alike, so that lots tell them apart."""
+
 TOKENS_FROZEN = keccak(b"TokensFrozen(address,uint256)")
 TOKENS_UNFROZEN = keccak(b"TokensUnfrozen(address,uint256)")
 ADDRESS_FROZEN = keccak(b"AddressFrozen(address,bool,address)")

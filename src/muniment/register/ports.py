@@ -9,8 +9,22 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from muniment.instruments.ports import InstrumentsUnit
-from muniment.register.model import Block, Holding, HoldingKey, Movement, Notice, RegisterContent, TokenEvent, TokenReference
-from muniment.units.ids import Address, InvestorId, SecurityId, TenantId
+from muniment.register.model import (
+    Acquisition,
+    Block,
+    Holding,
+    HoldingKey,
+    Lot,
+    LotAnnotation,
+    LotChanges,
+    Movement,
+    MovementKey,
+    Notice,
+    RegisterContent,
+    TokenEvent,
+    TokenReference,
+)
+from muniment.units.ids import Address, InvestorId, SecurityId, TenantId, TransactionHash
 from muniment.units.shares import Shares
 
 
@@ -195,6 +209,86 @@ class ProjectionStore(Protocol):
         ...
 
 
+class LotStore(Protocol):
+    """Writes the lots of tokens: inside the follower's transaction of all issuers, or inside a command's of one."""
+
+    def hold_still(self) -> None:
+        """Keep the follower and verifiers out until the transaction ends."""
+        ...
+
+    def is_stale(self, token: Address) -> bool:
+        """Return whether a wallet that has lots of its own belongs to an investor by now: then they have to be made again."""
+        ...
+
+    def last_block(self, token: Address) -> int:
+        """Return the block of the last movement that opened a lot or took of one; -1 before the first."""
+        ...
+
+    def events_after(self, token: Address, block_number: int) -> Sequence[TokenEvent]:
+        """Return the token's stored events of later blocks, in the chain's order."""
+        ...
+
+    def open_lots(self, token: Address) -> Sequence[Lot]:
+        """Return the lots of a token of which something is left."""
+        ...
+
+    def owners(self, token: Address, wallets: Iterable[Address]) -> Mapping[Address, InvestorId]:
+        """Return whose the wallets are, as far as the token's issuer knows."""
+        ...
+
+    def annotations(self, token: Address, transactions: Iterable[TransactionHash] | None = None) -> Mapping[MovementKey, LotAnnotation]:
+        """Return what was said about the token's movements, of some transactions where given."""
+        ...
+
+    def apply(self, token: Address, changes: LotChanges) -> None:
+        """Store new lots and takings, and take the takings off their lots."""
+        ...
+
+    def remove(self, token: Address) -> None:
+        """Forget every lot of a token."""
+        ...
+
+    def remove_above(self, block_number: int) -> None:
+        """Forget the lots of later blocks, and give back what later blocks took."""
+        ...
+
+
+class Lots(LotStore, Protocol):
+    """Reads one issuer's lots, and keeps what officers say about movements."""
+
+    def of_security(
+        self,
+        security_id: SecurityId,
+        *,
+        investor_id: InvestorId | None = None,
+        at: dt.datetime | None = None,
+        block_number: int | None = None,
+    ) -> Sequence[Lot]:
+        """Return the lots that are open, or were after the blocks until an instant or a block, of one investor where one is given.
+
+        By holder, then by acquisition. Right even where a wallet has changed hands since they were stored.
+        """
+        ...
+
+    def acquisitions(
+        self, security_id: SecurityId, *, since: dt.datetime | None = None, until: dt.datetime | None = None
+    ) -> Sequence[Acquisition]:
+        """Return the security's movements with both sides and what was said, from `since` on and before `until`, oldest first."""
+        ...
+
+    def stale_tokens(self) -> Sequence[Address]:
+        """Return the tokens whose lots have to be made again."""
+        ...
+
+    def changes(self, token: Address, *, block_number: int | None = None) -> LotChanges:
+        """Return the stored lots and takings of a token, up to a block where one is given."""
+        ...
+
+    def annotate(self, token: Address, key: MovementKey, annotation: LotAnnotation, *, at: dt.datetime) -> None:
+        """Keep what was said about a movement; what was said before is gone."""
+        ...
+
+
 class RegisterUnit(InstrumentsUnit, Protocol):
     """One transaction of one issuer, with what reading the register needs."""
 
@@ -206,4 +300,9 @@ class RegisterUnit(InstrumentsUnit, Protocol):
     @property
     def register_chain(self) -> RegisterChain:
         """The node, asked past the projection."""
+        ...
+
+    @property
+    def lots(self) -> Lots:
+        """Lots."""
         ...

@@ -19,6 +19,8 @@ from muniment.register.model import (
     FUNGIBLE,
     Block,
     Holding,
+    LotBook,
+    Movement,
     RegisterContent,
     RegisterDifference,
     RegisterVerification,
@@ -27,9 +29,12 @@ from muniment.register.model import (
     add_up,
     compare,
     compare_balances,
+    compare_lots,
+    lots_after,
+    replay,
     touched,
 )
-from muniment.register.ports import ProjectionStore, RegisterUnit
+from muniment.register.ports import LotStore, ProjectionStore, RegisterUnit
 from muniment.units.ids import Address, SecurityId, TenantId
 
 BeginRegister: TypeAlias = Callable[[], AbstractContextManager[RegisterUnit]]
@@ -108,16 +113,76 @@ def forget_above(block_number: int, *, store: ProjectionStore) -> None:
     store.put(tenants, keys, [holding for key, holding in again.items() if key in keys])
 
 
+class LotFollower:
+    """The lots' place at the one block follower, after the register's: it reads the movements that the register has just stored."""
+
+    name = "register.lots"
+
+    def __init__(self, *, artifact: str, store: Callable[[sa.Connection], LotStore]) -> None:
+        """`artifact` names the contract whose shares are alike (`chain.SHARES`); a deed is itself and has no lots."""
+        self._artifact = artifact
+        self._store = store
+
+    def apply(self, connection: sa.Connection, block: FollowedBlock, logs: Sequence[RawLog]) -> None:
+        """Take one block in."""
+        self.apply_blocks(connection, [BlockLogs(block, logs)])
+
+    def apply_blocks(self, connection: sa.Connection, blocks: Sequence[BlockLogs]) -> None:
+        """Take several blocks in. A contract of no issuer has no lots."""
+        tokens = {log.address for _, logs in blocks for log in logs if log.artifact == self._artifact and log.tenant_id is not None}
+        store = self._store(connection)
+        for token in sorted(tokens):
+            keep_lots(token, store=store)
+
+    def revert_to(self, connection: sa.Connection, block_number: int) -> None:
+        """Forget everything above a block, as if it had never been."""
+        store = self._store(connection)
+        store.hold_still()
+        store.remove_above(block_number)
+
+
+def keep_lots(token: Address, *, store: LotStore) -> None:
+    """Bring the lots of a token up to the stored movements; make them again from the first where a wallet has changed hands."""
+    store.hold_still()
+    if store.is_stale(token):
+        store.remove(token)
+    after = store.last_block(token)
+    events = store.events_after(token, after)
+    moved = [event for event in events if isinstance(event, Movement)]
+    if not moved:
+        return
+    book = LotBook(
+        store.owners(token, {wallet for movement in moved for wallet in (movement.from_wallet, movement.to_wallet)}),
+        store.annotations(token, {movement.transaction_hash for movement in moved}),
+    )
+    if after >= 0:
+        book.begin_with(store.open_lots(token))
+    book.take_in(events)
+    store.apply(token, book.changes())
+
+
+def make_lots_again(token: Address, *, store: LotStore) -> None:
+    """Make the lots of a token again from its first movement, after something was said about one or a wallet changed hands."""
+    store.hold_still()
+    store.remove(token)
+    keep_lots(token, store=store)
+
+
 def rebuild(security_id: SecurityId, *, begin: BeginRegister) -> RegisterVerification:
     """Build the register of a security anew from the chain's logs, apart from the stored one, and compare both byte for byte (I1).
 
     Both are taken after one final block that the follower has read. Then the token itself is asked for totalSupply and for balanceOf of
     every wallet that either of the two knows. Refuses with `register.behind` while the follower has not reached the token's first block.
+    The lots are made again as well; they have no part in the digest, for what officers said is not on the chain.
     """
     with begin() as unit:
         token = SecurityTokens(unit.securities).token_of(security_id)
         block, stored, rebuilt = _side_by_side(token, unit=unit)
-        differences = (*compare(stored, rebuilt), *_against_the_contract(token, stored.holdings, rebuilt.holdings, block=block, unit=unit))
+        differences = (
+            *compare(stored, rebuilt),
+            *_against_the_contract(token, stored.holdings, rebuilt.holdings, block=block, unit=unit),
+            *_lots_against_a_replay(token, rebuilt, block=block, unit=unit),
+        )
     return _verification(token, block, stored, rebuilt, differences)
 
 
@@ -159,6 +224,22 @@ def _against_the_contract(
     wallets = sorted({holding.wallet for holding in (*rebuilt, *stored)})
     balances = unit.register_chain.balances(token, wallets, block_number=block.number)
     return compare_balances(stored, chain_balances=balances, chain_supply=unit.register_chain.supply(token, block_number=block.number))
+
+
+def _lots_against_a_replay(
+    token: TokenReference, rebuilt: RegisterContent, *, block: Block, unit: RegisterUnit
+) -> Sequence[RegisterDifference]:
+    """Return where the stored lots are not those that the chain's own movements give, with what officers said about them."""
+    if unit.lots.is_stale(token.address):
+        # Whoever reads them meanwhile has them replayed; the worker is about to make them again.
+        return ()
+    events: list[TokenEvent] = sorted((*rebuilt.movements, *rebuilt.notices), key=lambda event: (event.block_number, event.log_index))
+    wallets = {wallet for movement in rebuilt.movements for wallet in (movement.from_wallet, movement.to_wallet)}
+    made = replay(events, owners=unit.lots.owners(token.address, wallets), annotations=unit.lots.annotations(token.address))
+    stored = unit.lots.changes(token.address, block_number=block.number)
+    # What is left of a lot stands in the row too, for the sake of speed; the takings have to bear it out.
+    newest = lots_after(unit.lots.changes(token.address))
+    return (*compare_lots(lots_after(stored), lots_after(made)), *compare_lots(unit.lots.open_lots(token.address), newest))
 
 
 def _verification(

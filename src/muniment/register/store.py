@@ -3,31 +3,48 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
+from uuid import UUID
 
 import psycopg
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from muniment.infra.postgres.database import METADATA
 from muniment.parties.ports import Wallets
 from muniment.register.errors import Behind
 from muniment.register.model import (
+    FUNGIBLE,
     ZERO_ADDRESS,
+    Acquisition,
+    Consideration,
     Holding,
     HoldingKey,
+    Lot,
+    LotAnnotation,
+    LotChanges,
+    LotHolder,
     Movement,
+    MovementKey,
     Notice,
     NoticeKind,
+    PickingRule,
     RegisterContent,
+    Taking,
     TokenEvent,
     TokenReference,
+    acquisitions,
     add_up,
+    lots_after,
+    replay,
     touched,
 )
 from muniment.register.ports import MovementPlace, Tokens
-from muniment.units.ids import Address, InvestorId, SecurityId, TenantId, TransactionHash
+from muniment.units.ids import Address, InvestorId, LotId, SecurityId, TenantId, TransactionHash, UserId
+from muniment.units.money import Money
 from muniment.units.shares import Shares
 
 WHOLE = sa.Numeric(78, 0)
@@ -75,6 +92,68 @@ HOLDING = sa.Table(
     sa.Column("wallet_frozen", sa.Boolean, nullable=False),
     sa.Column("last_block_number", sa.BigInteger, nullable=False),
     sa.Column("last_log_index", sa.Integer, nullable=False),
+    schema="register",
+)
+
+LOT = sa.Table(
+    "lot",
+    METADATA,
+    sa.Column("tenant_id", sa.Uuid, nullable=False),
+    sa.Column("lot_id", sa.Uuid, primary_key=True),
+    sa.Column("token_address", sa.Text, nullable=False),
+    sa.Column("investor_id", sa.Uuid),
+    sa.Column("wallet", sa.Text),
+    sa.Column("quantity", WHOLE, nullable=False),
+    sa.Column("opened_quantity", WHOLE, nullable=False),
+    sa.Column("acquired_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("from_investor_id", sa.Uuid),
+    sa.Column("from_wallet", sa.Text),
+    sa.Column("origin_lot_id", sa.Uuid),
+    sa.Column("holding_since", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("issuer_acquired_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("is_restricted", sa.Boolean, nullable=False),
+    sa.Column("is_control", sa.Boolean, nullable=False),
+    sa.Column("exemption", sa.Text),
+    sa.Column("buyer_category", sa.Text),
+    sa.Column("consideration", sa.Text, nullable=False),
+    sa.Column("block_number", sa.BigInteger, nullable=False),
+    sa.Column("log_index", sa.Integer, nullable=False),
+    sa.Column("part", sa.Integer, nullable=False),
+    sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+    schema="register",
+)
+LOT_TAKING = sa.Table(
+    "lot_taking",
+    METADATA,
+    sa.Column("tenant_id", sa.Uuid, nullable=False),
+    sa.Column("lot_id", sa.Uuid, primary_key=True),
+    sa.Column("token_address", sa.Text, nullable=False),
+    sa.Column("block_number", sa.BigInteger, primary_key=True),
+    sa.Column("log_index", sa.Integer, primary_key=True),
+    sa.Column("quantity", WHOLE, nullable=False),
+    sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+    schema="register",
+)
+LOT_ANNOTATION = sa.Table(
+    "lot_annotation",
+    METADATA,
+    sa.Column("tenant_id", sa.Uuid, primary_key=True),
+    sa.Column("token_address", sa.Text, primary_key=True),
+    sa.Column("transaction_hash", sa.Text, primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("exemption", sa.Text),
+    sa.Column("consideration", sa.Text),
+    sa.Column("buyer_category", sa.Text),
+    sa.Column("paid_minor_units", WHOLE),
+    sa.Column("paid_currency", sa.Text),
+    sa.Column("acquired_at", sa.DateTime(timezone=True)),
+    sa.Column("holding_since", sa.DateTime(timezone=True)),
+    sa.Column("is_restricted", sa.Boolean),
+    sa.Column("is_control", sa.Boolean),
+    sa.Column("picking", sa.Text),
+    sa.Column("lots", sa.ARRAY(sa.Uuid), nullable=False),
+    sa.Column("annotated_by", sa.Uuid, nullable=False),
+    sa.Column("annotated_at", sa.DateTime(timezone=True), nullable=False),
     schema="register",
 )
 
@@ -484,6 +563,311 @@ class PostgresRegister:
             self._connection.execute(sa.select(MOVEMENT).where(*_rows_of(MOVEMENT, token), movements)),
             self._connection.execute(sa.select(NOTICE).where(*_rows_of(NOTICE, token), notices)),
         )
+
+
+class PostgresLotProjection:
+    """Writes lots, of all issuers on the follower's connection or of one in a command's transaction: row security tells which."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def hold_still(self) -> None:
+        """Keep the follower and verifiers out until the transaction ends."""
+        self._connection.execute(sa.select(sa.func.pg_advisory_xact_lock(STILLNESS)))
+
+    def is_stale(self, token: Address) -> bool:
+        """Return whether a wallet that has lots of its own belongs to an investor by now: then they have to be made again."""
+        return bool(
+            self._connection.scalar(
+                sa.text(
+                    "SELECT EXISTS (SELECT FROM register.lot JOIN parties.wallet"
+                    " ON wallet.tenant_id = lot.tenant_id AND wallet.address = lot.wallet WHERE lot.token_address = :token)"
+                ),
+                {"token": token},
+            )
+        )
+
+    def last_block(self, token: Address) -> int:
+        """Return the block of the last movement that opened a lot or took of one; -1 before the first."""
+        numbers = [
+            self._connection.scalar(sa.select(sa.func.max(table.c.block_number)).where(table.c.token_address == token))
+            for table in (LOT, LOT_TAKING)
+        ]
+        return max((int(number) for number in numbers if number is not None), default=-1)
+
+    def events_after(self, token: Address, block_number: int) -> Sequence[TokenEvent]:
+        """Return the token's stored movements and recoveries of later blocks, in the chain's order."""
+        return self._events_between(token, block_number + 1, None)
+
+    def _events_between(self, token: Address, first: int, last: int | None) -> Sequence[TokenEvent]:
+        def among(table: sa.Table) -> list[sa.ColumnElement[bool]]:
+            until = [] if last is None else [table.c.block_number <= last]
+            return [table.c.token_address == token, table.c.deed_id == FUNGIBLE, table.c.block_number >= first, *until]
+
+        return _events(
+            self._connection.execute(sa.select(MOVEMENT).where(*among(MOVEMENT))),
+            self._connection.execute(sa.select(NOTICE).where(*among(NOTICE), NOTICE.c.kind == NoticeKind.RECOVERED.value)),
+        )
+
+    def open_lots(self, token: Address) -> Sequence[Lot]:
+        """Return the lots of a token of which something is left."""
+        return [_lot(row) for row in self._connection.execute(sa.select(LOT).where(LOT.c.token_address == token, LOT.c.quantity > 0))]
+
+    def owners(self, token: Address, wallets: Iterable[Address]) -> Mapping[Address, InvestorId]:
+        """Return whose the wallets are, as far as the token's issuer knows."""
+        rows = self._connection.execute(
+            sa.text(
+                "SELECT address, investor_id FROM parties.wallet WHERE address = ANY(:wallets)"
+                " AND tenant_id = (SELECT tenant_id FROM register.movement WHERE token_address = :token LIMIT 1)"
+            ),
+            {"token": token, "wallets": list(set(wallets))},
+        )
+        return {Address(row.address): InvestorId(row.investor_id) for row in rows}
+
+    def annotations(self, token: Address, transactions: Iterable[TransactionHash] | None = None) -> Mapping[MovementKey, LotAnnotation]:
+        """Return what was said about the token's movements, of some transactions where given."""
+        query = sa.select(LOT_ANNOTATION).where(LOT_ANNOTATION.c.token_address == token)
+        if transactions is not None:
+            wanted = sa.literal(list(set(transactions)), sa.ARRAY(sa.Text))
+            query = query.where(LOT_ANNOTATION.c.transaction_hash == sa.any_(wanted))
+        return {(TransactionHash(row.transaction_hash), row.position): _annotation(row) for row in self._connection.execute(query)}
+
+    def apply(self, token: Address, changes: LotChanges) -> None:
+        """Store new lots and takings, and take the takings off their lots."""
+        tenant_id = self._tenant_of(token)
+        if changes.opened:
+            self._connection.execute(sa.insert(LOT), [{"tenant_id": tenant_id, **_lot_row(lot)} for lot in changes.opened])
+        if changes.takings:
+            rows = [
+                {
+                    "tenant_id": tenant_id,
+                    "token_address": token,
+                    "lot_id": taking.lot_id,
+                    "block_number": taking.block_number,
+                    "log_index": taking.log_index,
+                    "quantity": taking.quantity,
+                    "occurred_at": taking.occurred_at,
+                }
+                for taking in changes.takings
+            ]
+            self._connection.execute(sa.insert(LOT_TAKING), rows)
+            self._connection.execute(
+                sa.text("UPDATE register.lot SET quantity = quantity - CAST(:taken AS numeric) WHERE lot_id = :lot"),
+                [{"lot": taking.lot_id, "taken": str(taking.quantity)} for taking in changes.takings],
+            )
+
+    def remove(self, token: Address) -> None:
+        """Forget every lot of a token."""
+        self._connection.execute(sa.delete(LOT).where(LOT.c.token_address == token))
+
+    def remove_above(self, block_number: int) -> None:
+        """Forget the lots of later blocks, and give back what later blocks took."""
+        self._connection.execute(sa.delete(LOT).where(LOT.c.block_number > block_number))
+        self._connection.execute(
+            sa.text(
+                "UPDATE register.lot SET quantity = quantity + taken.quantity FROM (SELECT lot_id, sum(quantity) AS quantity"
+                " FROM register.lot_taking WHERE block_number > :number GROUP BY lot_id) AS taken WHERE taken.lot_id = lot.lot_id"
+            ),
+            {"number": block_number},
+        )
+        self._connection.execute(sa.delete(LOT_TAKING).where(LOT_TAKING.c.block_number > block_number))
+
+    def _tenant_of(self, token: Address) -> TenantId:
+        tenant_id = self._connection.scalar(sa.select(MOVEMENT.c.tenant_id).where(MOVEMENT.c.token_address == token).limit(1))
+        assert tenant_id is not None, "lots come from movements"
+        return TenantId(tenant_id)
+
+
+class PostgresLots(PostgresLotProjection):
+    """Reads one issuer's lots, and keeps what officers say about movements. `tokens` says which token a security is."""
+
+    def __init__(self, connection: sa.Connection, *, tenant_id: TenantId, tokens: Tokens) -> None:
+        super().__init__(connection)
+        self._tenant_id = tenant_id
+        self._tokens = tokens
+
+    def of_security(
+        self,
+        security_id: SecurityId,
+        *,
+        investor_id: InvestorId | None = None,
+        at: dt.datetime | None = None,
+        block_number: int | None = None,
+    ) -> Sequence[Lot]:
+        """Return the lots that are open, or were after the blocks until an instant or a block, of one investor where one is given.
+
+        By holder, then by acquisition. Right even where a wallet has changed hands since they were stored.
+        """
+        token = self._tokens.token_of(security_id).address
+        if self.is_stale(token):
+            return self._replayed(token, investor_id=investor_id, at=at, block_number=block_number)
+        query = sa.select(LOT).where(LOT.c.token_address == token)
+        if investor_id is not None:
+            query = query.where(LOT.c.investor_id == investor_id)
+        if at is None and block_number is None:
+            return _by_holder(_lot(row) for row in self._connection.execute(query.where(LOT.c.quantity > 0)))
+        lots = [_lot(row) for row in self._connection.execute(query.where(*_until(LOT, at=at, block_number=block_number)))]
+        takings = sa.select(LOT_TAKING).where(LOT_TAKING.c.token_address == token, *_until(LOT_TAKING, at=at, block_number=block_number))
+        found = [_taking(row) for row in self._connection.execute(takings)]
+        known = {lot.lot_id for lot in lots}
+        return lots_after(LotChanges(tuple(lots), tuple(taking for taking in found if taking.lot_id in known)))
+
+    def _replayed(
+        self, token: Address, *, investor_id: InvestorId | None, at: dt.datetime | None, block_number: int | None
+    ) -> Sequence[Lot]:
+        events = [event for event in self._events_between(token, 0, block_number) if at is None or event.occurred_at <= at]
+        wallets = [wallet for event in events if isinstance(event, Movement) for wallet in (event.from_wallet, event.to_wallet)]
+        changes = replay(events, owners=self.owners(token, wallets), annotations=self.annotations(token))
+        return [lot for lot in lots_after(changes) if investor_id is None or lot.holder == investor_id]
+
+    def acquisitions(
+        self, security_id: SecurityId, *, since: dt.datetime | None = None, until: dt.datetime | None = None
+    ) -> Sequence[Acquisition]:
+        """Return the security's movements with both sides and what was said, from `since` on and before `until`, oldest first."""
+        token = self._tokens.token_of(security_id)
+        query = sa.select(MOVEMENT).where(*_rows_of(MOVEMENT, token))
+        if since is not None:
+            query = query.where(MOVEMENT.c.occurred_at >= since)
+        if until is not None:
+            query = query.where(MOVEMENT.c.occurred_at < until)
+        rows = self._connection.execute(query.order_by(MOVEMENT.c.block_number, MOVEMENT.c.log_index))
+        found = [_movement(row) for row in rows]
+        owners = self.owners(token.address, [wallet for movement in found for wallet in (movement.from_wallet, movement.to_wallet)])
+        return acquisitions(found, owners=owners, annotations=self.annotations(token.address))
+
+    def stale_tokens(self) -> Sequence[Address]:
+        """Return the tokens whose lots have to be made again."""
+        tokens = self._connection.scalars(
+            sa.select(LOT.c.token_address).where(LOT.c.wallet.is_not(None)).distinct().order_by(LOT.c.token_address)
+        )
+        return [token for token in map(Address, tokens) if self.is_stale(token)]
+
+    def changes(self, token: Address, *, block_number: int | None = None) -> LotChanges:
+        """Return the stored lots and takings of a token, up to a block where one is given."""
+        lots = self._connection.execute(
+            sa.select(LOT).where(LOT.c.token_address == token, *_until(LOT, at=None, block_number=block_number))
+        )
+        takings = self._connection.execute(
+            sa.select(LOT_TAKING).where(LOT_TAKING.c.token_address == token, *_until(LOT_TAKING, at=None, block_number=block_number))
+        )
+        return LotChanges(tuple(_lot(row) for row in lots), tuple(_taking(row) for row in takings))
+
+    def annotate(self, token: Address, key: MovementKey, annotation: LotAnnotation, *, at: dt.datetime) -> None:
+        """Keep what was said about a movement; what was said before is gone."""
+        transaction_hash, position = key
+        place = {"tenant_id": self._tenant_id, "token_address": token, "transaction_hash": transaction_hash, "position": position}
+        said = {
+            "exemption": annotation.exemption,
+            "consideration": None if annotation.consideration is None else annotation.consideration.value,
+            "buyer_category": annotation.buyer_category,
+            "paid_minor_units": None if annotation.paid is None else annotation.paid.minor_units,
+            "paid_currency": None if annotation.paid is None else annotation.paid.currency,
+            "acquired_at": annotation.acquired_at,
+            "holding_since": annotation.holding_since,
+            "is_restricted": annotation.is_restricted,
+            "is_control": annotation.is_control,
+            "picking": None if annotation.picking is None else annotation.picking.value,
+            "lots": list(annotation.lots),
+            "annotated_by": annotation.annotated_by,
+            "annotated_at": at,
+        }
+        insert = postgresql.insert(LOT_ANNOTATION).values({**place, **said})
+        self._connection.execute(insert.on_conflict_do_update(index_elements=list(place), set_=said))
+
+
+def _until(table: sa.Table, *, at: dt.datetime | None, block_number: int | None) -> list[sa.ColumnElement[bool]]:
+    instant = [] if at is None else [table.c.occurred_at <= at]
+    return instant if block_number is None else [*instant, table.c.block_number <= block_number]
+
+
+def _by_holder(lots: Iterable[Lot]) -> list[Lot]:
+    return sorted(lots, key=lambda lot: (str(lot.holder), lot.acquired_at, lot.place))
+
+
+def _lot_row(lot: Lot) -> dict[str, Any]:
+    return {
+        "lot_id": lot.lot_id,
+        "token_address": lot.token,
+        "investor_id": _investor(lot.holder),
+        "wallet": _wallet(lot.holder),
+        "quantity": lot.quantity,
+        "opened_quantity": lot.opened_quantity,
+        "acquired_at": lot.acquired_at,
+        "from_investor_id": _investor(lot.acquired_from),
+        "from_wallet": _wallet(lot.acquired_from),
+        "origin_lot_id": lot.origin_lot_id,
+        "holding_since": lot.holding_since,
+        "issuer_acquired_at": lot.issuer_acquired_at,
+        "is_restricted": lot.is_restricted,
+        "is_control": lot.is_control,
+        "exemption": lot.exemption,
+        "buyer_category": lot.buyer_category,
+        "consideration": lot.consideration.value,
+        "block_number": lot.block_number,
+        "log_index": lot.log_index,
+        "part": lot.part,
+        "occurred_at": lot.occurred_at,
+    }
+
+
+def _investor(holder: LotHolder | None) -> UUID | None:
+    return holder if isinstance(holder, UUID) else None
+
+
+def _wallet(holder: LotHolder | None) -> str | None:
+    return holder if isinstance(holder, str) else None
+
+
+def _holder(investor_id: UUID | None, wallet: str | None) -> LotHolder | None:
+    if investor_id is not None:
+        return InvestorId(investor_id)
+    return None if wallet is None else Address(wallet)
+
+
+def _lot(row: Any) -> Lot:
+    holder = _holder(row.investor_id, row.wallet)
+    assert holder is not None, "the table's check: a lot is an investor's or a wallet's"
+    return Lot(
+        lot_id=LotId(row.lot_id),
+        token=Address(row.token_address),
+        holder=holder,
+        quantity=int(row.quantity),
+        opened_quantity=int(row.opened_quantity),
+        acquired_at=row.acquired_at,
+        acquired_from=_holder(row.from_investor_id, row.from_wallet),
+        origin_lot_id=None if row.origin_lot_id is None else LotId(row.origin_lot_id),
+        holding_since=row.holding_since,
+        issuer_acquired_at=row.issuer_acquired_at,
+        is_restricted=row.is_restricted,
+        is_control=row.is_control,
+        exemption=row.exemption,
+        buyer_category=row.buyer_category,
+        consideration=Consideration(row.consideration),
+        block_number=row.block_number,
+        log_index=row.log_index,
+        part=row.part,
+        occurred_at=row.occurred_at,
+    )
+
+
+def _taking(row: Any) -> Taking:
+    return Taking(LotId(row.lot_id), row.block_number, row.log_index, int(row.quantity), row.occurred_at)
+
+
+def _annotation(row: Any) -> LotAnnotation:
+    return LotAnnotation(
+        exemption=row.exemption,
+        consideration=None if row.consideration is None else Consideration(row.consideration),
+        buyer_category=row.buyer_category,
+        paid=None if row.paid_minor_units is None else Money(int(row.paid_minor_units), row.paid_currency),
+        acquired_at=row.acquired_at,
+        holding_since=row.holding_since,
+        is_restricted=row.is_restricted,
+        is_control=row.is_control,
+        picking=None if row.picking is None else PickingRule(row.picking),
+        lots=tuple(LotId(lot_id) for lot_id in row.lots),
+        annotated_by=UserId(row.annotated_by),
+    )
 
 
 def _movement(row: Any) -> Movement:

@@ -409,6 +409,8 @@ class DifferenceKind(Enum):
     EXTRA_ROW = "register.extra_row"
     BALANCE = "register.balance_differs"
     SUPPLY = "register.supply_differs"
+    MISSING_LOT = "register.missing_lot"
+    EXTRA_LOT = "register.extra_lot"
 
 
 @dataclass(frozen=True, slots=True)
