@@ -26,5 +26,5 @@ def empty_register(register_database: Database) -> Database:
 
 def clear(database: Database) -> None:
     with database.worker_transaction() as connection:
-        for table in ("movement", "notice", "holding"):
+        for table in ("movement", "notice", "holding", "lot", "lot_annotation"):
             connection.execute(sa.text(f"DELETE FROM register.{table}"))

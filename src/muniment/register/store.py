@@ -665,7 +665,7 @@ class PostgresLotProjection:
         self._connection.execute(sa.delete(LOT).where(LOT.c.block_number > block_number))
         self._connection.execute(
             sa.text(
-                "UPDATE register.lot SET quantity = quantity + taken.quantity FROM (SELECT lot_id, sum(quantity) AS quantity"
+                "UPDATE register.lot SET quantity = lot.quantity + taken.quantity FROM (SELECT lot_id, sum(quantity) AS quantity"
                 " FROM register.lot_taking WHERE block_number > :number GROUP BY lot_id) AS taken WHERE taken.lot_id = lot.lot_id"
             ),
             {"number": block_number},
