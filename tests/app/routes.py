@@ -137,6 +137,11 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("GET", "/v1/securities/{security_id}/register"): Line(Action.REGISTER_VIEW),
     ("GET", "/v1/securities/{security_id}/movements"): Line(Action.REGISTER_VIEW),
     ("POST", "/v1/securities/{security_id}/register/verify"): Line(Action.REGISTER_REBUILD),
+    ("GET", "/v1/securities/{security_id}/lots"): Line(Action.REGISTER_VIEW),
+    ("PUT", "/v1/securities/{security_id}/movements/{transaction_hash}/{position}/annotation"): Line(
+        Action.REGISTER_ANNOTATE, json={"exemption": "us.regs"}
+    ),
+    ("GET", "/v1/securities/{security_id}/holders"): Line(Action.REGISTER_EXPORT),
     # Compliance
     ("GET", "/v1/securities/{security_id}/rules"): Line(Action.COMPLIANCE_VIEW),
     ("PUT", "/v1/securities/{security_id}/rules"): Line(Action.COMPLIANCE_SET_RULES, json={"rules": []}),
@@ -201,6 +206,7 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("POST", "/securities/{security_id}/rules/edit/preview"): Line(Action.COMPLIANCE_SET_RULES, form={"country_rule": "none"}),
     ("GET", "/securities/{security_id}"): Line(Action.REGISTER_VIEW),
     ("GET", "/securities/{security_id}/movements"): Line(Action.REGISTER_VIEW),
+    ("GET", "/securities/{security_id}/holders"): Line(Action.REGISTER_EXPORT),
     ("GET", "/securities/{security_id}/rules"): Line(Action.COMPLIANCE_VIEW),
     ("GET", "/securities/{security_id}/documents"): Line(Action.INSTRUMENTS_VIEW),
     ("GET", "/securities/{security_id}/dividends"): Line(Action.SERVICING_VIEW),

@@ -125,6 +125,7 @@ def all_things(world: World, things: dict[str, str]) -> dict[str, str]:
         "action": "settlement.issue",
         "code": "access.not_permitted",
         "file_path": "icon.svg",
+        "position": "0",
     }
 
 
@@ -132,7 +133,7 @@ def all_things(world: World, things: dict[str, str]) -> dict[str, str]:
 def no_things(all_things: dict[str, str]) -> dict[str, str]:
     """Ids of the right shape that nothing has."""
     shapes = {"asset_id": "0x" + "5" * 64, "transaction_hash": "0x" + "6" * 64}
-    kept = ("action", "code", "file_path", "from_wallet", "blocked_wallet")
+    kept = ("action", "code", "file_path", "position", "from_wallet", "blocked_wallet")
     return {name: shapes.get(name, text if name in kept else str(uuid.uuid4())) for name, text in all_things.items()}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A database of the register's own: its tests take blocks back, which concerns every token in a database."""
+"""A database of the register's own, for its tests take blocks back, which concerns every token in one; and a scene on a real node."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from muniment.infra.postgres.database import Database
+from tests.settlement.conftest import scene, scene_stage
+
+__all__ = ["scene", "scene_stage"]
 
 
 @pytest.fixture(scope="module")

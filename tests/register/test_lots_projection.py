@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from muniment.infra.evm.follower import BlockLogs
 from muniment.infra.postgres.database import Database
 from muniment.register.chain import ARTIFACTS, SHARES, decode
+from muniment.register.commands import keep_lots, make_lots_again
 from muniment.register.model import (
     Consideration,
     Lot,
@@ -28,7 +29,7 @@ from muniment.register.model import (
     lots_after,
     replay,
 )
-from muniment.register.process import LotFollower, RegisterFollower, keep_lots, make_lots_again
+from muniment.register.process import LotFollower, RegisterFollower
 from muniment.register.store import PostgresLotProjection, PostgresLots, PostgresProjection
 from muniment.units.ids import Address, InvestorId, SecurityId, UserId
 from muniment.units.money import Money

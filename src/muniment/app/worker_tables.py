@@ -25,6 +25,7 @@ from muniment.instruments.events import SecurityDeployed
 from muniment.parties import commands as parties_commands
 from muniment.parties.events import InvestorExpired, InvestorRejected, InvestorVerified, WalletAdded
 from muniment.register import chain as register_chain
+from muniment.register import commands as register_commands
 from muniment.register import process as register_process
 from muniment.register.store import PostgresLotProjection, PostgresProjection
 from muniment.servicing import process as servicing_process
@@ -141,7 +142,7 @@ class WorkerTables:
         assert isinstance(event, WalletAdded), "registered under this"
         with self._units.begin(TenantId(event.tenant_id)) as unit:
             for token in unit.lots.stale_tokens():
-                register_process.make_lots_again(token, store=unit.lots)
+                register_commands.make_lots_again(token, store=unit.lots)
 
     def _end_investor(self, recorded: RecordedEvent) -> None:
         event = recorded.event

@@ -4,18 +4,52 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from muniment.access.model import Action, Actor, authorize
+from muniment.access.model import Action, Actor, authorize, permits
 from muniment.instruments.ports import Securities
-from muniment.register.errors import BadCursor, BeforeFirstBlock, Behind, NotFinalYet
-from muniment.register.model import Block, CapTable, HolderSnapshot, Movement, TokenReference, cap_table, token_reference
-from muniment.register.ports import MovementPlace, RegisterUnit
-from muniment.units.ids import Address, SecurityId
+from muniment.parties.commands import names_of
+from muniment.register.errors import (
+    AcquiredLater,
+    BadCursor,
+    BeforeFirstBlock,
+    Behind,
+    NotACode,
+    NotFinalYet,
+    NothingToSay,
+    NotTheGiversLot,
+    UnknownMovement,
+)
+from muniment.register.model import (
+    NOTHING_SAID,
+    Block,
+    CapTable,
+    HolderSnapshot,
+    Lot,
+    LotAnnotation,
+    LotBook,
+    Movement,
+    TokenReference,
+    cap_table,
+    lots_after,
+    replay,
+    token_reference,
+)
+from muniment.register.model.holders import RegisterOfHolders, register_of_holders
+from muniment.register.ports import LotStore, MovementPlace, RegisterUnit
+from muniment.units.errors import Place
+from muniment.units.ids import Address, InvestorId, SecurityId, TransactionHash
+from muniment.units.instants import instant_text
 from muniment.units.shares import Shares
 
 MOVEMENTS_PAGE_MAX = 500
+LOTS_PAGE_MAX = 500
+LOTS_NAMED_MAX = 100
+
+_CODE = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
+CODE_CHARACTERS_MAX = 80
 
 
 class SecurityTokens:
@@ -37,14 +71,16 @@ class MovementsPage:
     next_cursor: str | None
 
 
-def view_cap_table(actor: Actor, security_id: SecurityId, *, at: dt.datetime | None = None, unit: RegisterUnit) -> CapTable:
-    """Return who owns the security: now (unfinal blocks included), or after the last final block until `at`."""
+def view_cap_table(
+    actor: Actor, security_id: SecurityId, *, at: dt.datetime | None = None, block_number: int | None = None, unit: RegisterUnit
+) -> CapTable:
+    """Return who owns the security: now (unfinal blocks included), after the last final block until `at`, or after one final block."""
     authorize(actor, Action.REGISTER_VIEW, tenant_id=unit.tenant_id)
-    if at is None:
+    if at is None and block_number is None:
         block_number, occurred_at = unit.register.read_block(), None
         holdings = unit.register.holdings(security_id)
     else:
-        block = block_at(at, unit=unit)
+        block = _final_block(block_number, unit=unit) if at is None else block_at(at, unit=unit)
         block_number, occurred_at = block.number, block.occurred_at
         holdings = unit.register.holdings_after(security_id, block.number, block_hash=block.hash)
     owners = {
@@ -85,10 +121,7 @@ def snapshot(
         assert at is not None, "see above"
         block = block_at(at, unit=unit)
     else:
-        final = unit.register_chain.final_block()
-        if block_number > final.number:
-            raise Behind(read_block=final.number, asked_block=block_number)
-        block = unit.register_chain.block(block_number)
+        block = _final_block(block_number, unit=unit)
     # The follower may still stand on a branch that the chain has left: who held there holds nothing.
     holdings = unit.register.holdings_after(security_id, block.number, block_hash=block.hash)
     return HolderSnapshot(
@@ -98,6 +131,14 @@ def snapshot(
         occurred_at=block.occurred_at,
         holdings={holding.wallet: Shares(holding.shares) for holding in holdings if holding.shares > 0},
     )
+
+
+def _final_block(block_number: int | None, *, unit: RegisterUnit) -> Block:
+    assert block_number is not None, "asked for by number"
+    final = unit.register_chain.final_block()
+    if block_number > final.number:
+        raise Behind(read_block=final.number, asked_block=block_number)
+    return unit.register_chain.block(block_number)
 
 
 def block_at(at: dt.datetime, *, unit: RegisterUnit) -> Block:
@@ -110,6 +151,180 @@ def block_at(at: dt.datetime, *, unit: RegisterUnit) -> Block:
     if block is None:
         raise BeforeFirstBlock(asked_at=at)
     return block
+
+
+# The register of holders
+
+
+def view_holders(
+    actor: Actor, security_id: SecurityId, *, at: dt.datetime | None = None, block_number: int | None = None, unit: RegisterUnit
+) -> RegisterOfHolders:
+    """Return the register of holders: now, as of an instant that is final, or after a final block.
+
+    Names are in it for roles that may see personal data, and then the log says whose were shown and to whom.
+    """
+    authorize(actor, Action.REGISTER_EXPORT, tenant_id=unit.tenant_id)
+    security = unit.securities.get(security_id)
+    table = view_cap_table(actor, security_id, at=at, block_number=block_number, unit=unit)
+    lots = unit.lots.of_security(security_id, block_number=table.block_number)
+    investor_ids = [line.investor_id for line in table.lines if line.investor_id is not None and line.shares]
+    may_name = permits(actor, Action.PARTIES_VIEW_PERSONAL_DATA)
+    holders = register_of_holders(
+        table,
+        lots,
+        investors=unit.investors.many(investor_ids),
+        names=names_of(actor, investor_ids, unit=unit) if may_name and investor_ids else {},
+        decimals=security.terms.decimals,
+    )
+    facts = {"block_number": table.block_number, "holders": len(holders.lines), "with_names": may_name}
+    unit.audit.record(actor, Action.REGISTER_EXPORT, f"security:{security_id}", facts)
+    return holders
+
+
+# Lots
+
+
+@dataclass(frozen=True, slots=True)
+class LotsPage:
+    """Lots by holder, then by acquisition; `next_cursor` leads on, None at the end."""
+
+    lots: Sequence[Lot]
+    next_cursor: str | None
+
+
+def view_lots(
+    actor: Actor,
+    security_id: SecurityId,
+    *,
+    investor_id: InvestorId | None = None,
+    at: dt.datetime | None = None,
+    cursor: str | None = None,
+    limit: int | None = None,
+    unit: RegisterUnit,
+) -> LotsPage:
+    """Return the open lots of a security, now or after the blocks until `at`, of one investor where one is given.
+
+    All of them where no limit is given. Unfinal blocks are included: an instant that has not passed may still change.
+    """
+    authorize(actor, Action.REGISTER_VIEW, tenant_id=unit.tenant_id)
+    found = unit.lots.of_security(security_id, investor_id=investor_id, at=at)
+    start = 0
+    if cursor is not None:
+        places = {str(lot.lot_id): index for index, lot in enumerate(found)}
+        if cursor not in places:
+            raise BadCursor(cursor=cursor)
+        start = places[cursor] + 1
+    shown = found[start:] if limit is None else found[start : start + max(1, min(limit, LOTS_PAGE_MAX))]
+    more = start + len(shown) < len(found)
+    return LotsPage(shown, str(shown[-1].lot_id) if more else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Annotate:
+    """What an officer says about one movement, known by transaction and position among the security's movements in it."""
+
+    security_id: SecurityId
+    transaction_hash: TransactionHash
+    position: int
+    annotation: LotAnnotation
+
+
+def annotate(actor: Actor, request: Annotate, *, unit: RegisterUnit) -> Sequence[Lot]:
+    """Keep what is said about a movement in place of what was said before, make the lots again, and return those that it opens.
+
+    The log gets what was said. Refuses what cannot be: a movement that the register does not have, a date after it, foreign lots.
+    """
+    authorize(actor, Action.REGISTER_ANNOTATE, tenant_id=unit.tenant_id)
+    said = replace(request.annotation, annotated_by=None)
+    if said == NOTHING_SAID:
+        raise NothingToSay
+    for field, code in (("exemption", said.exemption), ("buyer_category", said.buyer_category)):
+        if code is not None and (len(code) > CODE_CHARACTERS_MAX or not _CODE.fullmatch(code)):
+            raise NotACode(text=code, field=field, place=Place(field=field))
+    token = SecurityTokens(unit.securities).token_of(request.security_id).address
+    movements = unit.register.movements_in(token, request.transaction_hash)
+    if not 0 <= request.position < len(movements):
+        raise UnknownMovement(transaction_hash=request.transaction_hash, position=request.position)
+    movement = movements[request.position]
+    for field, given_at in (("acquired_at", said.acquired_at), ("holding_since", said.holding_since)):
+        if given_at is not None and given_at > movement.occurred_at:
+            raise AcquiredLater(given_at=given_at, moved_at=movement.occurred_at, place=Place(field=field))
+    _check_lots(said, movement, unit=unit)
+    unit.lots.annotate(
+        token,
+        (request.transaction_hash, request.position),
+        replace(said, annotated_by=actor.user_id),
+        at=unit.clock.now(),
+    )
+    make_lots_again(token, store=unit.lots)
+    facts = {"transaction": request.transaction_hash, "position": request.position, **annotation_facts(said)}
+    unit.audit.record(actor, Action.REGISTER_ANNOTATE, f"security:{request.security_id}", facts)
+    place = (movement.block_number, movement.log_index)
+    return [lot for lot in unit.lots.changes(token).opened if (lot.block_number, lot.log_index) == place]
+
+
+def _check_lots(said: LotAnnotation, movement: Movement, *, unit: RegisterUnit) -> None:
+    """Refuse named lots that the giver did not have just before the movement."""
+    if not said.lots:
+        return
+    token = movement.token
+    earlier = [
+        event
+        for event in unit.lots.events_after(token, -1)
+        if (event.block_number, event.log_index) < (movement.block_number, movement.log_index)
+    ]
+    wallets = {wallet for event in earlier if isinstance(event, Movement) for wallet in (event.from_wallet, event.to_wallet)}
+    owners = unit.lots.owners(token, {*wallets, movement.from_wallet})
+    annotations = unit.lots.annotations(token)
+    giver = LotBook(owners, annotations).holder_of(movement.from_wallet)
+    held = {lot.lot_id for lot in lots_after(replay(earlier, owners=owners, annotations=annotations)) if lot.holder == giver}
+    for lot_id in said.lots:
+        if giver is None or lot_id not in held:
+            raise NotTheGiversLot(lot_id=str(lot_id), place=Place(field="lots"))
+
+
+def annotation_facts(said: LotAnnotation) -> dict[str, object]:
+    """Return what was said as the audit log and the wire show it: only what was said, codes and instants, nothing personal."""
+    facts: dict[str, object] = {
+        "exemption": said.exemption,
+        "consideration": None if said.consideration is None else said.consideration.value,
+        "buyer_category": said.buyer_category,
+        "paid": None if said.paid is None else said.paid.as_json(),
+        "acquired_at": None if said.acquired_at is None else instant_text(said.acquired_at),
+        "holding_since": None if said.holding_since is None else instant_text(said.holding_since),
+        "is_restricted": said.is_restricted,
+        "is_control": said.is_control,
+        "picking": None if said.picking is None else said.picking.value,
+        "lots": [str(lot_id) for lot_id in said.lots] or None,
+    }
+    return {name: fact for name, fact in facts.items() if fact is not None}
+
+
+def keep_lots(token: Address, *, store: LotStore) -> None:
+    """Bring the lots of a token up to the stored movements; make them again from the first where a wallet has changed hands."""
+    store.hold_still()
+    if store.is_stale(token):
+        store.remove(token)
+    after = store.last_block(token)
+    events = store.events_after(token, after)
+    moved = [event for event in events if isinstance(event, Movement)]
+    if not moved:
+        return
+    book = LotBook(
+        store.owners(token, {wallet for movement in moved for wallet in (movement.from_wallet, movement.to_wallet)}),
+        store.annotations(token, {movement.transaction_hash for movement in moved}),
+    )
+    if after >= 0:
+        book.begin_with(store.open_lots(token))
+    book.take_in(events)
+    store.apply(token, book.changes())
+
+
+def make_lots_again(token: Address, *, store: LotStore) -> None:
+    """Make the lots of a token again from its first movement, after something was said about one or a wallet changed hands."""
+    store.hold_still()
+    store.remove(token)
+    keep_lots(token, store=store)
 
 
 def _place(cursor: str) -> MovementPlace:

@@ -52,3 +52,59 @@ class ForeignLog(MunimentError):
     code = "register.foreign_log"
     message = "The log {log_index} of block {block_number} at {token} does not have the shape of {event}."
     cure = "Check the contract's recorded artifact against its code."
+
+
+class UnknownMovement(MunimentError):
+    """The register has no such movement of the security."""
+
+    code = "register.unknown_movement"
+    message = "Transaction {transaction_hash} has no movement {position} of this security."
+    cure = "Take transaction and position from the list of movements; positions count from 0."
+
+
+class NothingToSay(MunimentError):
+    """An annotation without any field."""
+
+    code = "register.nothing_to_say"
+    message = "The annotation says nothing about the movement."
+    cure = "Give at least one of exemption, consideration, buyer category, price, dates, control, restriction or lots."
+
+
+class UnknownTerm(MunimentError):
+    """A word that this field does not know."""
+
+    code = "register.unknown_term"
+    message = "“{text}” is no {field}."
+    cure = "Use one of: {known}."
+
+
+class NotACode(MunimentError):
+    """An exemption or a buyer category that is no code."""
+
+    code = "register.not_a_code"
+    message = "“{text}” is no code for {field}."
+    cure = "Write small letters, digits, dots and underscores, at most 80, such as us.regd.506c or accredited."
+
+
+class NotTheGiversLot(MunimentError):
+    """A lot that the giver of the movement did not have."""
+
+    code = "register.not_the_givers_lot"
+    message = "Lot {lot_id} was not the giver's before that movement."
+    cure = "List the giver's lots as of the block before, and name one of those."
+
+
+class AcquiredLater(MunimentError):
+    """A date of acquisition that lies after the movement."""
+
+    code = "register.acquired_later"
+    message = "{given_at} lies after the movement, which was at {moved_at}."
+    cure = "Give an instant until the movement's own."
+
+
+class ParquetNotInstalled(MunimentError):
+    """The library that writes Parquet is not installed."""
+
+    code = "register.parquet_not_installed"
+    message = "Parquet is written by Polars, which is not installed here."
+    cure = "Install it with: pip install 'muniment[parquet]', or take CSV."

@@ -6,22 +6,37 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
+from uuid import UUID
 
 import msgspec
-from litestar import get, post
+from litestar import Response, get, post, put
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, QueryParameter, SkipValidation
+from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
 from muniment.access.model import Action, Actor, authorize
+from muniment.infra.parquet import NoParquet, parquet_bytes
 from muniment.parties.model import parse_address
 from muniment.register import commands, process
-from muniment.register.model import ZERO_ADDRESS, CapTable, Movement, RegisterVerification
+from muniment.register.errors import ParquetNotInstalled, UnknownTerm
+from muniment.register.model import (
+    ZERO_ADDRESS,
+    CapTable,
+    Consideration,
+    Lot,
+    LotAnnotation,
+    LotHolder,
+    Movement,
+    PickingRule,
+    RegisterVerification,
+)
+from muniment.register.model.holders import RegisterOfHolders, columns, csv_lines
 from muniment.register.ports import RegisterUnit
-from muniment.units.errors import plain
-from muniment.units.ids import SecurityId, TenantId, parse_id
+from muniment.units.errors import Place, plain
+from muniment.units.ids import InvestorId, LotId, SecurityId, TenantId, TransactionHash, parse_id
 from muniment.units.instants import parse_instant
+from muniment.units.money import Money
 from muniment.units.shares import format_shares
 
 PAGE_ROWS: Final = 50
@@ -154,7 +169,266 @@ def post_verify_register(actor: AsActor, security_id: Id, begin: Begin) -> Regis
     return verification_body(_id(security_id), process.rebuild(_id(security_id), begin=lambda: begin(actor.tenant_id)))
 
 
-ROUTES: Sequence[HTTPRouteHandler] = [get_register, get_movements, post_verify_register]
+class LotBody(_Wire, frozen=True, kw_only=True):
+    """Shares of one holder that came in one movement: an investor's, over all wallets, or those of a wallet of nobody known.
+
+    `acquired_from_issuer` tells an issue. `holding_since` has what may be tacked (17 CFR 230.144(d)(3)); `issuer_acquired_at` is when the
+    shares last left the issuer or an affiliate ((d)(1)). `exemption` is null where nobody said under which rule they were sold.
+    """
+
+    lot_id: str
+    investor_id: str | None
+    wallet: str | None
+    quantity: str
+    acquired_at: dt.datetime
+    acquired_from_issuer: bool
+    acquired_from_investor_id: str | None
+    acquired_from_wallet: str | None
+    origin_lot_id: str | None
+    holding_since: dt.datetime
+    issuer_acquired_at: dt.datetime
+    is_restricted: bool
+    is_control: bool
+    exemption: str | None
+    buyer_category: str | None
+    consideration: str
+    block_number: int
+    log_index: int
+
+
+class LotsBody(_Wire, frozen=True, kw_only=True):
+    """A page of lots, by holder, then by acquisition."""
+
+    lots: list[LotBody]
+    next_cursor: str | None
+
+
+class PaidBody(_Wire, frozen=True, kw_only=True):
+    """What was paid for a whole movement."""
+
+    amount: Annotated[str, msgspec.Meta(max_length=100)]
+    currency: Annotated[str, msgspec.Meta(min_length=3, max_length=3)]
+
+
+class AnnotationBody(_Wire, frozen=True, kw_only=True):
+    """What is said about a movement; what is left out stays at its default, and what was said before is gone."""
+
+    exemption: Annotated[str, msgspec.Meta(max_length=80)] | None = None
+    consideration: Annotated[str, msgspec.Meta(max_length=40)] | None = None
+    buyer_category: Annotated[str, msgspec.Meta(max_length=80)] | None = None
+    paid: PaidBody | None = None
+    acquired_at: Annotated[str, msgspec.Meta(max_length=40)] | None = None
+    holding_since: Annotated[str, msgspec.Meta(max_length=40)] | None = None
+    is_restricted: bool | None = None
+    is_control: bool | None = None
+    picking: Annotated[str, msgspec.Meta(max_length=40)] | None = None
+    lots: Annotated[list[Annotated[str, msgspec.Meta(max_length=36)]], msgspec.Meta(max_length=commands.LOTS_NAMED_MAX)] = []
+
+
+class AnnotatedBody(_Wire, frozen=True, kw_only=True):
+    """The lots that the movement opens now."""
+
+    lots: list[LotBody]
+
+
+class HolderRowBody(_Wire, frozen=True, kw_only=True):
+    """One holder with at least one base unit. `name` is null for roles that may not see personal data."""
+
+    investor_id: str | None
+    reference: str | None
+    name: str | None
+    country: str | None
+    shares: str
+    percentage: str
+    since: dt.datetime | None
+    wallets: list[str]
+
+
+class HoldersBody(_Wire, frozen=True, kw_only=True):
+    """The register of holders after a block, the largest first; `occurred_at` is that block's time, null for the newest state."""
+
+    security_id: str
+    block_number: int
+    occurred_at: dt.datetime | None
+    total_shares: str
+    holders: list[HolderRowBody]
+
+
+FORMATS: Final = ("json", "csv", "parquet")
+MEDIA_TYPES: Final = {"json": "application/json", "csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
+
+
+@get("/v1/securities/{security_id:str}/lots", sync_to_thread=True, tags=["Register"], summary="Lots of a security")
+def get_lots(
+    actor: AsActor,
+    security_id: Id,
+    begin: Begin,
+    investor_id: Annotated[str | None, QueryParameter(max_length=36, description="Only the lots of this investor.")] = None,
+    at: Annotated[str | None, QueryParameter(max_length=40, description="An instant (RFC 3339): lots after the blocks until then.")] = None,
+    limit: Limit = PAGE_ROWS,
+    cursor: Cursor = None,
+) -> LotsBody:
+    """Return the open lots, now or at an instant, with what decides holding periods."""
+    with begin(actor.tenant_id) as unit:
+        found = commands.view_lots(
+            actor,
+            _id(security_id),
+            investor_id=None if investor_id is None else InvestorId(parse_id(investor_id, field="investor_id")),
+            at=None if at is None else parse_instant(at, field="at"),
+            cursor=cursor,
+            limit=limit,
+            unit=unit,
+        )
+        decimals = unit.securities.get(_id(security_id)).terms.decimals
+    return LotsBody(lots=[lot_body(lot, decimals=decimals) for lot in found.lots], next_cursor=found.next_cursor)
+
+
+@put(
+    "/v1/securities/{security_id:str}/movements/{transaction_hash:str}/{position:int}/annotation",
+    sync_to_thread=True,
+    tags=["Register"],
+    summary="Say what the chain does not know about a movement",
+)
+def put_annotation(
+    actor: AsActor,
+    security_id: Id,
+    transaction_hash: Id,
+    position: FromPath[int],
+    data: JSONBody[AnnotationBody],
+    begin: Begin,
+) -> AnnotatedBody:
+    """Keep exemption, consideration, price or dates of a movement in place of what was said before, and make the lots again."""
+    with begin(actor.tenant_id) as unit:
+        request = commands.Annotate(_id(security_id), TransactionHash(transaction_hash.lower()), position, annotation_of(data))
+        opened = commands.annotate(actor, request, unit=unit)
+        decimals = unit.securities.get(_id(security_id)).terms.decimals
+    return AnnotatedBody(lots=[lot_body(lot, decimals=decimals) for lot in opened])
+
+
+@get(
+    "/v1/securities/{security_id:str}/holders",
+    sync_to_thread=True,
+    tags=["Register"],
+    summary="The register of holders as of an instant or a block",
+    media_type="application/json",
+)
+def get_holders(
+    actor: AsActor,
+    security_id: Id,
+    begin: Begin,
+    at: Annotated[str | None, QueryParameter(max_length=40, description="An instant (RFC 3339) that is final.")] = None,
+    block: Annotated[int | None, QueryParameter(ge=0, le=2**53, description="A final block, instead of an instant.")] = None,
+    format_: Annotated[str, QueryParameter(name="format", max_length=10, description="json, csv or parquet.")] = "json",
+) -> Response[bytes]:
+    """Return every holder with shares, percentage and since when; names only for roles that may see them, written into the audit log."""
+    written = parse_term(format_, FORMATS, field="format")
+    with begin(actor.tenant_id) as unit:
+        holders = commands.view_holders(
+            actor, _id(security_id), at=None if at is None else parse_instant(at, field="at"), block_number=block, unit=unit
+        )
+    headers = {"Cache-Control": "no-store"}
+    if written != "json":
+        headers["Content-Disposition"] = f'attachment; filename="holders-{holders.block_number}.{written}"'
+    return Response(holders_bytes(holders, written), media_type=MEDIA_TYPES[written], headers=headers)
+
+
+ROUTES: Sequence[HTTPRouteHandler] = [get_register, get_movements, post_verify_register, get_lots, put_annotation, get_holders]
+
+
+def holders_bytes(holders: RegisterOfHolders, written: str) -> bytes:
+    """Return the register of holders as a file of one of `FORMATS`."""
+    if written == "csv":
+        return "".join(csv_lines(holders)).encode()
+    if written == "parquet":
+        try:
+            return parquet_bytes(columns(holders))
+        except NoParquet:
+            raise ParquetNotInstalled from None
+    return msgspec.json.encode(holders_body(holders))
+
+
+def holders_body(holders: RegisterOfHolders) -> HoldersBody:
+    """Return the register of holders as the wire shows it."""
+    return HoldersBody(
+        security_id=str(holders.security_id),
+        block_number=holders.block_number,
+        occurred_at=holders.occurred_at,
+        total_shares=format_shares(holders.total_shares, decimals=holders.decimals),
+        holders=[
+            HolderRowBody(
+                investor_id=None if line.investor_id is None else str(line.investor_id),
+                reference=line.reference,
+                name=line.name,
+                country=line.country,
+                shares=format_shares(line.shares, decimals=holders.decimals),
+                percentage=line.percentage,
+                since=line.since,
+                wallets=list(line.wallets),
+            )
+            for line in holders.lines
+        ],
+    )
+
+
+def lot_body(lot: Lot, *, decimals: int) -> LotBody:
+    """Return a lot as the wire shows it."""
+    investor_id, wallet = _sides(lot.holder)
+    from_investor_id, from_wallet = _sides(lot.acquired_from)
+    return LotBody(
+        lot_id=str(lot.lot_id),
+        investor_id=investor_id,
+        wallet=wallet,
+        quantity=format_shares(lot.quantity, decimals=decimals),
+        acquired_at=lot.acquired_at,
+        acquired_from_issuer=lot.acquired_from is None,
+        acquired_from_investor_id=from_investor_id,
+        acquired_from_wallet=from_wallet,
+        origin_lot_id=None if lot.origin_lot_id is None else str(lot.origin_lot_id),
+        holding_since=lot.holding_since,
+        issuer_acquired_at=lot.issuer_acquired_at,
+        is_restricted=lot.is_restricted,
+        is_control=lot.is_control,
+        exemption=lot.exemption,
+        buyer_category=lot.buyer_category,
+        consideration=lot.consideration.value,
+        block_number=lot.block_number,
+        log_index=lot.log_index,
+    )
+
+
+def _sides(holder: LotHolder | None) -> tuple[str | None, str | None]:
+    """Return investor id and wallet, of which one is None at least."""
+    return (str(holder), None) if isinstance(holder, UUID) else (None, holder)
+
+
+def annotation_of(body: AnnotationBody) -> LotAnnotation:
+    """Return what the wire says about a movement; refuses words, amounts and instants that are none."""
+    return LotAnnotation(
+        exemption=body.exemption,
+        consideration=None if body.consideration is None else Consideration(_word(body.consideration, Consideration, "consideration")),
+        buyer_category=body.buyer_category,
+        paid=None if body.paid is None else Money.parse(body.paid.amount, body.paid.currency, field="paid"),
+        acquired_at=None if body.acquired_at is None else parse_instant(body.acquired_at, field="acquired_at"),
+        holding_since=None if body.holding_since is None else parse_instant(body.holding_since, field="holding_since"),
+        is_restricted=body.is_restricted,
+        is_control=body.is_control,
+        picking=None if body.picking is None else PickingRule(_word(body.picking, PickingRule, "picking")),
+        lots=tuple(LotId(parse_id(lot_id, field="lots")) for lot_id in body.lots),
+    )
+
+
+WordT = TypeVar("WordT", Consideration, PickingRule)
+
+
+def _word(text: str, words: type[WordT], field: str) -> str:
+    return parse_term(text, [word.value for word in words], field=field)
+
+
+def parse_term(text: str, known: Sequence[str], *, field: str) -> str:
+    """Return the word if it is one of those that the field knows."""
+    if text not in known:
+        raise UnknownTerm(text=text, field=field, known=", ".join(known), place=Place(field=field))
+    return text
 
 
 def cap_table_body(table: CapTable, *, decimals: int) -> RegisterBody:

@@ -13,14 +13,12 @@ import sqlalchemy as sa
 
 from muniment.infra.evm.decoding import RawLog
 from muniment.infra.evm.follower import BlockLogs, FollowedBlock
-from muniment.register.commands import SecurityTokens
+from muniment.register.commands import SecurityTokens, keep_lots
 from muniment.register.errors import Behind
 from muniment.register.model import (
     FUNGIBLE,
     Block,
     Holding,
-    LotBook,
-    Movement,
     RegisterContent,
     RegisterDifference,
     RegisterVerification,
@@ -139,33 +137,6 @@ class LotFollower:
         store = self._store(connection)
         store.hold_still()
         store.remove_above(block_number)
-
-
-def keep_lots(token: Address, *, store: LotStore) -> None:
-    """Bring the lots of a token up to the stored movements; make them again from the first where a wallet has changed hands."""
-    store.hold_still()
-    if store.is_stale(token):
-        store.remove(token)
-    after = store.last_block(token)
-    events = store.events_after(token, after)
-    moved = [event for event in events if isinstance(event, Movement)]
-    if not moved:
-        return
-    book = LotBook(
-        store.owners(token, {wallet for movement in moved for wallet in (movement.from_wallet, movement.to_wallet)}),
-        store.annotations(token, {movement.transaction_hash for movement in moved}),
-    )
-    if after >= 0:
-        book.begin_with(store.open_lots(token))
-    book.take_in(events)
-    store.apply(token, book.changes())
-
-
-def make_lots_again(token: Address, *, store: LotStore) -> None:
-    """Make the lots of a token again from its first movement, after something was said about one or a wallet changed hands."""
-    store.hold_still()
-    store.remove(token)
-    keep_lots(token, store=store)
 
 
 def rebuild(security_id: SecurityId, *, begin: BeginRegister) -> RegisterVerification:

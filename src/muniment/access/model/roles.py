@@ -53,6 +53,8 @@ class Action(Enum):
 
     REGISTER_VIEW = "register.view"
     REGISTER_REBUILD = "register.rebuild"
+    REGISTER_EXPORT = "register.export"
+    REGISTER_ANNOTATE = "register.annotate"
 
     COMPLIANCE_VIEW = "compliance.view"
     COMPLIANCE_CHECK = "compliance.check"
@@ -105,6 +107,8 @@ PERMITTED: Final[Mapping[Action, tuple[Role, ...]]] = {
     Action.INSTRUMENTS_UPLOAD_DOCUMENT: _AGENTS,
     Action.REGISTER_VIEW: _READERS_AND_SERVICES,
     Action.REGISTER_REBUILD: (*_AGENTS, Role.AUDITOR),
+    Action.REGISTER_EXPORT: _READERS,
+    Action.REGISTER_ANNOTATE: _STAFF,
     Action.COMPLIANCE_VIEW: _READERS_AND_SERVICES,
     Action.COMPLIANCE_CHECK: _READERS_AND_SERVICES,
     Action.COMPLIANCE_SET_RULES: _OFFICERS,

@@ -43,7 +43,7 @@ class Consideration(Enum):
     SPLIT = "split"
     STOCK_DIVIDEND = "stock_dividend"
     CONVERSION = "conversion"
-    NET_EXERCISE = "net_exercise"
+    CASHLESS_EXERCISE = "cashless_exercise"
     RECOVERY = "recovery"
 
 

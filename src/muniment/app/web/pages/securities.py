@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from litestar import Response, get
+from litestar.params import QueryParameter
 
 from muniment.access.model import Action, Actor, permits
 from muniment.app.http.request import MunimentRequest
@@ -40,10 +42,12 @@ from muniment.app.web.words import count, percent, permille
 from muniment.instruments.commands import download_document, view_asset, view_documents, view_securities, view_security
 from muniment.instruments.model.securities import DeployingSecurity, DraftedSecurity, Security
 from muniment.parties.model import country_name
-from muniment.register.commands import view_cap_table, view_movements
+from muniment.register.commands import view_cap_table, view_holders, view_movements
+from muniment.register.http import FORMATS, MEDIA_TYPES, holders_bytes, parse_term
 from muniment.register.model import ZERO_ADDRESS, CapTable, CapTableLine, Movement
 from muniment.servicing.ports import ServicingUnit
 from muniment.units.ids import Address, DocumentId, InvestorId, SecurityId, parse_id
+from muniment.units.instants import parse_date
 
 BARS_MAX: Final = 10
 MOVEMENTS_A_PAGE: Final = 50
@@ -161,7 +165,14 @@ def show_register(request: MunimentRequest, actor: AsActor, begin: Begin, securi
             rows = [_holder_row(actor, line, table, security, holders, countries) for line in table.lines]
             chart = ownership(rows, table, security)
     return page(
-        request, "security_register.html", title=security.terms.name, security=head, crumbs=crumbs_of(security), holders=rows, chart=chart
+        request,
+        "security_register.html",
+        title=security.terms.name,
+        security=head,
+        crumbs=crumbs_of(security),
+        holders=rows,
+        chart=chart,
+        may_export=permits(actor, Action.REGISTER_EXPORT),
     )
 
 
@@ -295,10 +306,28 @@ def give_document(actor: AsActor, begin: Begin, document_id: Id) -> Response[byt
     )
 
 
+@get("/securities/{security_id:str}/holders", sync_to_thread=True, include_in_schema=False)
+def give_holders(
+    actor: AsActor,
+    begin: Begin,
+    security_id: Id,
+    as_of: Annotated[str, QueryParameter(max_length=10)] = "",
+    format_: Annotated[str, QueryParameter(name="format", max_length=10)] = "csv",
+) -> Response[bytes]:
+    """Give the register of holders as a file: now, or as of the end of a day (UTC) that is final."""
+    written = parse_term(format_, FORMATS, field="format")
+    at = dt.datetime.combine(parse_date(as_of, field="as_of"), dt.time.max, tzinfo=dt.UTC) if as_of else None
+    with begin(actor.tenant_id) as unit:
+        holders = view_holders(actor, security_id_of(security_id), at=at, unit=unit)
+    name = f"holders-{as_of or holders.block_number}.{written}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(holders_bytes(holders, written), media_type=MEDIA_TYPES[written], headers=headers)
+
+
 def _size(size_bytes: int) -> str:
     if size_bytes < 1000:
         return f"{size_bytes} bytes"
     return f"{count(size_bytes // 1000)} kB"
 
 
-ROUTES = [show_securities, show_register, show_movements, show_documents, give_document]
+ROUTES = [show_securities, show_register, show_movements, show_documents, give_document, give_holders]

@@ -30,7 +30,7 @@ TABLES = (
         exemption text,
         buyer_category text,
         consideration text NOT NULL CHECK (consideration IN
-            ('sale', 'gift', 'estate', 'pledge', 'split', 'stock_dividend', 'conversion', 'net_exercise', 'recovery')),
+            ('sale', 'gift', 'estate', 'pledge', 'split', 'stock_dividend', 'conversion', 'cashless_exercise', 'recovery')),
         block_number bigint NOT NULL CHECK (block_number >= 0),
         log_index integer NOT NULL CHECK (log_index >= 0),
         part integer NOT NULL CHECK (part >= 0),

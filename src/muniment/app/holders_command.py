@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`muniment shares lots`, `annotate` and `holders`: the register as of a day, by lot and by holder, and what officers add to it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from muniment.app.books import open_units
+from muniment.app.cli import JsonOption
+from muniment.app.shares_command import APP, SecurityArgument, counted, investor_of, security_of
+from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
+from muniment.register import commands as register
+from muniment.register import http as register_http
+from muniment.register.model import Consideration, PickingRule
+from muniment.register.model.holders import RegisterOfHolders
+from muniment.units.errors import MunimentError, Place
+from muniment.units.ids import InvestorId, TransactionHash
+from muniment.units.instants import parse_date, parse_instant
+from muniment.units.shares import format_shares, show_shares
+
+__all__ = ["APP"]
+
+TABLE = "table"
+FORMATS = (TABLE, *register_http.FORMATS)
+
+AsOfOption = Annotated[
+    str, typer.Option("--as-of", metavar="DATE", help="A day, of which the end counts (UTC), or an instant; now where it is left out.")
+]
+
+
+class NeedsOutput(MunimentError):
+    """A file that no terminal can show."""
+
+    code = "app.needs_output"
+    message = "Parquet is no text."
+    cure = "Name a file with --output."
+
+
+class CannotWrite(MunimentError):
+    """A file cannot be written."""
+
+    code = "app.cannot_write_file"
+    message = "{file} cannot be written: {problem}."
+    cure = "Name a file in a folder where you may write."
+
+
+def end_of(text: str) -> dt.datetime | None:
+    """Return the instant that `--as-of` means: the last microsecond of a day in UTC, or the instant itself; None for no text."""
+    if not text:
+        return None
+    if len(text) == len("2027-05-23"):
+        day = parse_date(text, field="as_of")
+        return dt.datetime.combine(day, dt.time.max, tzinfo=dt.UTC)
+    return parse_instant(text, field="as_of")
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Write a file that only this user may read: it may hold personal data."""
+    try:
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
+            opened.write(content)
+    except OSError as error:
+        raise CannotWrite(file=file, problem=error.strerror or type(error).__name__, place=Place(file=str(file))) from None
+
+
+@APP.command()
+def lots(
+    security: SecurityArgument,
+    *,
+    member: AsOption,
+    investor: Annotated[str, typer.Option(metavar="REFERENCE", help="Only the lots of this investor.")] = "",
+    as_of: AsOfOption = "",
+    organisation_name: OrganisationOption = "",
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show which shares came when, from whom and on which terms: what holding periods are counted on."""
+    with open_units() as units:
+        actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
+        with units.begin(actor.tenant_id) as unit:
+            security_id = security_of(unit, security)
+            decimals = unit.securities.get(security_id).terms.decimals
+            wanted = investor_of(unit, investor).investor_id if investor else None
+            found = register.view_lots(actor, security_id, investor_id=wanted, at=end_of(as_of), unit=unit).lots
+            ids = {
+                holder for lot in found for holder in (lot.holder, lot.acquired_from) if holder is not None and not isinstance(holder, str)
+            }
+            known = unit.investors.many([InvestorId(each) for each in ids])
+    references = {str(investor_id): each.external_reference for investor_id, each in known.items()}
+    bodies = [register_http.lot_body(lot, decimals=decimals) for lot in found]
+    if as_json:
+        rows = [{"reference": references.get(str(body.investor_id)), **msgspec.to_builtins(body)} for body in bodies]
+        typer.echo(json.dumps(rows))
+        return
+    typer.echo(f"{counted(len(bodies), 'lot')}, {show_shares(sum(lot.quantity for lot in found), decimals=decimals)} shares")
+    for body in bodies:
+        holder = references.get(str(body.investor_id), body.wallet or "?")
+        giver = references.get(str(body.acquired_from_investor_id), body.acquired_from_wallet or "the issuer")
+        marks = [word for word, is_so in (("restricted", body.is_restricted), ("control", body.is_control)) if is_so]
+        terms = ", ".join([body.consideration.replace("_", " "), body.exemption or "exemption unknown", *marks])
+        typer.echo(f"  {holder:<12} {body.quantity:>15}  held since {body.holding_since:%Y-%m-%d}, from {giver}, {terms}")
+
+
+@APP.command()
+def annotate(
+    security: SecurityArgument,
+    transaction: Annotated[str, typer.Argument(help="The hash of the transaction that moved the shares.")],
+    position: Annotated[int, typer.Argument(min=0, help="Which of the security's movements in it, counted from 0.")] = 0,
+    *,
+    member: AsOption,
+    exemption: Annotated[str, typer.Option(help="The rule they were sold under, such as us.regd.506c.")] = "",
+    consideration: Annotated[str, typer.Option(help=f"What they were given for: {', '.join(each.value for each in Consideration)}.")] = "",
+    category: Annotated[str, typer.Option(help="Who the buyer is to that rule, such as accredited or non_accredited.")] = "",
+    paid: Annotated[str, typer.Option(metavar="AMOUNT", help="What was paid for all of them.")] = "",
+    currency: Annotated[str, typer.Option(help="The currency of --paid.")] = "USD",
+    acquired_at: Annotated[str, typer.Option(metavar="INSTANT", help="When they were acquired, if before they had a token.")] = "",
+    holding_since: Annotated[str, typer.Option(metavar="INSTANT", help="Since when the holding period runs, where it is tacked.")] = "",
+    restricted: Annotated[bool | None, typer.Option("--restricted/--unrestricted", help="Whether they are restricted securities.")] = None,
+    control: Annotated[bool | None, typer.Option("--control/--no-control", help="Whether the receiver is an affiliate.")] = None,
+    picking: Annotated[str, typer.Option(help=f"Which lots go first: {', '.join(each.value for each in PickingRule)}.")] = "",
+    lot: Annotated[list[str] | None, typer.Option(metavar="LOT", help="A lot that goes before all others; as often as you like.")] = None,
+    organisation_name: OrganisationOption = "",
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what the chain does not know about a movement; what was said before is gone, and the lots are made again."""
+    body = register_http.AnnotationBody(
+        exemption=exemption or None,
+        consideration=consideration or None,
+        buyer_category=category or None,
+        paid=register_http.PaidBody(amount=paid, currency=currency) if paid else None,
+        acquired_at=acquired_at or None,
+        holding_since=holding_since or None,
+        is_restricted=restricted,
+        is_control=control,
+        picking=picking or None,
+        lots=lot or [],
+    )
+    with open_units() as units:
+        actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
+        with units.begin(actor.tenant_id) as unit:
+            security_id = security_of(unit, security)
+            decimals = unit.securities.get(security_id).terms.decimals
+            request = register.Annotate(security_id, TransactionHash(transaction.lower()), position, register_http.annotation_of(body))
+            opened = register.annotate(actor, request, unit=unit)
+    rows = [register_http.lot_body(each, decimals=decimals) for each in opened]
+    if as_json:
+        typer.echo(json.dumps([msgspec.to_builtins(row) for row in rows]))
+        return
+    typer.echo(f"noted; the movement opens {counted(len(rows), 'lot')}")
+    for row in rows:
+        typer.echo(f"  {row.quantity:>15}  held since {row.holding_since:%Y-%m-%d}, {row.exemption or 'exemption unknown'}")
+
+
+@APP.command()
+def holders(
+    security: SecurityArgument,
+    *,
+    member: AsOption,
+    as_of: AsOfOption = "",
+    block: Annotated[int | None, typer.Option(min=0, help="A final block, instead of a day.")] = None,
+    written: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = TABLE,
+    output: Annotated[Path | None, typer.Option(help="A file to write, readable by you alone.")] = None,
+    organisation_name: OrganisationOption = "",
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give the register of holders: who held how much after a block and since when; names for roles that may see them, logged."""
+    wanted = register_http.parse_term("json" if as_json else written, FORMATS, field="format")
+    if wanted == "parquet" and output is None:
+        raise NeedsOutput
+    with open_units() as units:
+        actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
+        with units.begin(actor.tenant_id) as unit:
+            found = register.view_holders(actor, security_of(unit, security), at=end_of(as_of), block_number=block, unit=unit)
+    if wanted == TABLE and output is None:
+        _show(found)
+        return
+    content = register_http.holders_bytes(found, "csv" if wanted == TABLE else wanted)
+    if output is None:
+        typer.echo(content.decode().rstrip("\r\n"))
+        return
+    write_private(output, content)
+    typer.echo(f"{counted(len(found.lines), 'holder')} at block {found.block_number:,} in {output}", err=True)
+
+
+def _show(found: RegisterOfHolders) -> None:
+    when = "now, not final" if found.occurred_at is None else f"{found.occurred_at:%Y-%m-%d %H:%M:%S} UTC"
+    total = show_shares(found.total_shares, decimals=found.decimals)
+    typer.echo(f"{counted(len(found.lines), 'holder')}, {total} shares after block {found.block_number:,} ({when})")
+    table = Table(box=None, pad_edge=False)
+    for heading, justify in (
+        ("reference", "left"),
+        ("name", "left"),
+        ("country", "left"),
+        ("shares", "right"),
+        ("%", "right"),
+        ("since", "left"),
+    ):
+        table.add_column(heading, justify="right" if justify == "right" else "left")
+    for line in found.lines:
+        since = "" if line.since is None else f"{line.since:%Y-%m-%d}"
+        shares = format_shares(line.shares, decimals=found.decimals)
+        table.add_row(line.reference or line.wallets[0], line.name or "–", line.country or "–", shares, line.percentage, since)
+    Console(soft_wrap=True, markup=False, highlight=False).print(table)
