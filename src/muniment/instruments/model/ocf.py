@@ -15,7 +15,8 @@ import msgspec
 
 from muniment.instruments.errors import PackageTooLarge, PackageUnreadable
 from muniment.instruments.model.json_text import NESTING_MAX, NotJson, read_json
-from muniment.instruments.model.ocf_fields import Flaw, date, flaws_of_object, is_known_type, is_only_a_warning
+from muniment.instruments.model.ocf_checks import Flaw, date
+from muniment.instruments.model.ocf_fields import flaws_of_object, is_known_type, is_only_a_warning
 from muniment.units.errors import Place
 
 OCF_VERSION = "1.2.0"

@@ -6,197 +6,43 @@ Written from the format's published documentation; tests hold these tables again
 
 from __future__ import annotations
 
-import datetime as dt
-import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-TEXT_CHARACTERS_MAX = 10_000
-ITEMS_MAX = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Flaw:
-    """One thing wrong in one object: where, a stable code and a sentence that shows nothing of the value itself."""
-
-    field: str
-    code: str
-    problem: str
-
-
-Check: TypeAlias = Callable[[Any, str], Iterator[Flaw]]
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """What a field may hold and whether it must be there."""
-
-    check: Check
-    required: bool = False
-
-
-Fields: TypeAlias = Mapping[str, Field]
-
-
-def flaws_of(body: Any, fields: Fields, path: str = "") -> Iterator[Flaw]:
-    """Yield every flaw of a JSON object against its field table; a field outside the table is told too, and kept by the caller."""
-    if not isinstance(body, dict):
-        yield Flaw(path, "ocf.wrong_type", "an object is needed")
-        return
-    for name, field in fields.items():
-        where = f"{path}.{name}" if path else name
-        if name in body:
-            yield from field.check(body[name], where)
-        elif field.required:
-            yield Flaw(where, "ocf.missing_field", "the field is required")
-    for name in body:
-        if name not in fields:
-            yield Flaw(f"{path}.{name}" if path else str(name), "ocf.unknown_field", "OCF 1.2.0 has no such field here; it is kept")
-
-
-def any_value(value: Any, path: str) -> Iterator[Flaw]:
-    """Accept anything: for parts that this version keeps without reading."""
-    del value, path
-    yield from ()
-
-
-def text(value: Any, path: str) -> Iterator[Flaw]:
-    """Accept a text."""
-    if not isinstance(value, str):
-        yield Flaw(path, "ocf.wrong_type", "a text is needed")
-    elif len(value) > TEXT_CHARACTERS_MAX:
-        yield Flaw(path, "ocf.too_long", f"a text has at most {TEXT_CHARACTERS_MAX} characters")
-
-
-def shaped(pattern: str, described: str) -> Check:
-    """Return a check for a text of a certain shape."""
-    compiled = re.compile(pattern)
-
-    def check(value: Any, path: str) -> Iterator[Flaw]:
-        if not isinstance(value, str):
-            yield Flaw(path, "ocf.wrong_type", f"{described} is needed, as a text")
-        elif not compiled.fullmatch(value):
-            yield Flaw(path, "ocf.wrong_form", f"{described} is needed")
-
-    return check
-
-
-def date(value: Any, path: str) -> Iterator[Flaw]:
-    """Accept an ISO 8601 calendar date."""
-    if not isinstance(value, str):
-        yield Flaw(path, "ocf.wrong_type", "a date is needed, as a text")
-        return
-    try:
-        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-            raise ValueError
-        dt.date.fromisoformat(value)
-    except ValueError:
-        yield Flaw(path, "ocf.wrong_form", "a date as year-month-day is needed")
-
-
-def one_of(*allowed: str) -> Check:
-    """Return a check for a word from a list."""
-
-    def check(value: Any, path: str) -> Iterator[Flaw]:
-        if value not in allowed or not isinstance(value, str):
-            yield Flaw(path, "ocf.unknown_word", f"one of {', '.join(allowed)} is needed")
-
-    return check
-
-
-def listed(item: Check, *, items_min: int = 0, unique: bool = False) -> Check:
-    """Return a check for a list whose items pass `item`."""
-
-    def check(value: Any, path: str) -> Iterator[Flaw]:
-        if not isinstance(value, list):
-            yield Flaw(path, "ocf.wrong_type", "a list is needed")
-            return
-        if len(value) < items_min:
-            yield Flaw(path, "ocf.too_few", f"at least {items_min} are needed")
-        if len(value) > ITEMS_MAX:
-            yield Flaw(path, "ocf.too_long", f"at most {ITEMS_MAX} are read")
-            return
-        if unique and len({repr(part) for part in value}) != len(value):
-            yield Flaw(path, "ocf.repeated", "each may stand once")
-        for index, part in enumerate(value):
-            yield from item(part, f"{path}[{index}]")
-
-    return check
-
-
-def either(first: Check, second: Check, described: str) -> Check:
-    """Return a check that passes what one of two checks passes."""
-
-    def check(value: Any, path: str) -> Iterator[Flaw]:
-        if any(first(value, path)) and any(second(value, path)):
-            yield Flaw(path, "ocf.wrong_form", f"{described} is needed")
-
-    return check
-
-
-def nested(fields: Fields, *, needs_one_of: tuple[str, ...] = ()) -> Check:
-    """Return a check for an object inside an object."""
-
-    def check(value: Any, path: str) -> Iterator[Flaw]:
-        yield from flaws_of(value, fields, path)
-        if isinstance(value, dict) and needs_one_of and not any(name in value for name in needs_one_of):
-            yield Flaw(path, "ocf.missing_field", f"one of {', '.join(needs_one_of)} is required")
-
-    return check
-
-
-NUMBER_FORM = r"[+-]?[0-9]+(\.[0-9]{1,10})?"
-numeric = shaped(NUMBER_FORM, "a number with at most ten decimals")
-country = shaped(r"[A-Z]{2}", "a country in two capital letters")
-subdivision = shaped(r"[A-Z0-9]{1,3}", "a subdivision in up to three capital letters or digits")
-currency = shaped(r"[A-Z]{3}", "a currency in three capital letters")
-md5 = shaped(r"[0-9a-fA-F]{32}", "an MD5 digest")
-telephone = shaped(
-    r"\+[0-9]{1,3}\s[0-9]{2,3}\s[0-9]{2,3}\s[0-9]{4}(\s(ext.|extension)\s[0-9]+)?", "a telephone number such as +1 612 234 2345"
-)
-email_address = shaped(r"[^@]*@.*", "an e-mail address")
-
-monetary = nested({"amount": Field(numeric, required=True), "currency": Field(currency, required=True)})
-ratio = nested({"numerator": Field(numeric, required=True), "denominator": Field(numeric, required=True)})
-name_of = nested({"legal_name": Field(text, required=True), "first_name": Field(text), "last_name": Field(text)})
-tax_id = nested({"tax_id": Field(text, required=True), "country": Field(country, required=True)})
-email = nested(
-    {
-        "email_type": Field(one_of("PERSONAL", "BUSINESS", "OTHER"), required=True),
-        "email_address": Field(email_address, required=True),
-    }
-)
-phone = nested(
-    {
-        "phone_type": Field(one_of("HOME", "MOBILE", "BUSINESS", "OTHER"), required=True),
-        "phone_number": Field(telephone, required=True),
-    }
-)
-address = nested(
-    {
-        "address_type": Field(one_of("LEGAL", "CONTACT", "OTHER"), required=True),
-        "street_suite": Field(text),
-        "city": Field(text),
-        "country_subdivision": Field(subdivision),
-        "country": Field(country, required=True),
-        "postal_code": Field(text),
-    }
-)
-_CONTACT: Fields = {"phone_numbers": Field(listed(phone)), "emails": Field(listed(email))}
-contact_info = nested({"name": Field(name_of, required=True), **_CONTACT}, needs_one_of=("phone_numbers", "emails"))
-contact_info_without_name = nested(_CONTACT, needs_one_of=("phone_numbers", "emails"))
-exemption = nested({"description": Field(text, required=True), "jurisdiction": Field(text, required=True)})
-share_numbers = nested({"starting_share_number": Field(numeric, required=True), "ending_share_number": Field(numeric, required=True)})
-vesting = nested({"date": Field(date, required=True), "amount": Field(numeric, required=True)})
-authorized = either(one_of("NOT APPLICABLE", "UNLIMITED"), numeric, "a number, UNLIMITED or NOT APPLICABLE")
-ratio_conversion = nested(
-    {
-        "type": Field(one_of("RATIO_CONVERSION"), required=True),
-        "conversion_price": Field(monetary, required=True),
-        "ratio": Field(ratio, required=True),
-        "rounding_type": Field(one_of("CEILING", "FLOOR", "NORMAL"), required=True),
-    }
+from muniment.instruments.model import ocf_conversions as conversions
+from muniment.instruments.model.ocf_checks import (
+    Field,
+    Fields,
+    Flaw,
+    Rule,
+    address,
+    authorized,
+    contact_info,
+    contact_info_without_name,
+    country,
+    date,
+    email,
+    exactly_one_of,
+    exemption,
+    flaws_of,
+    listed,
+    md5,
+    monetary,
+    name_of,
+    nested,
+    nothing_or,
+    numeric,
+    one_of,
+    phone,
+    ratio,
+    required_where,
+    share_numbers,
+    subdivision,
+    tax_id,
+    text,
+    truth,
+    vesting,
+    whole,
 )
 
 _OBJECT: Fields = {
@@ -208,10 +54,78 @@ _APPROVED: Fields = {"board_approval_date": Field(date), "stockholder_approval_d
 _TRANSACTION: Fields = {**_OBJECT, "date": Field(date, required=True)}
 _OF_SECURITY: Fields = {**_TRANSACTION, "security_id": Field(text, required=True)}
 _OF_CLASS: Fields = {**_TRANSACTION, "stock_class_id": Field(text, required=True)}
+_OF_PLAN: Fields = {**_TRANSACTION, "stock_plan_id": Field(text, required=True)}
 _BALANCE: Fields = {"balance_security_id": Field(text)}
 _RESULTING = listed(text)
+_QUANTITY: Fields = {"quantity": Field(numeric, required=True)}
+_AMOUNT: Fields = {"amount": Field(monetary, required=True)}
+_MOVED: Fields = {
+    **_OF_SECURITY,
+    **_BALANCE,
+    "consideration_text": Field(text),
+    "resulting_security_ids": Field(listed(text, items_min=1, unique=True), required=True),
+}
+_CANCELLED: Fields = {**_OF_SECURITY, **_BALANCE, "reason_text": Field(text, required=True)}
+_RETRACTED: Fields = {**_OF_SECURITY, "reason_text": Field(text, required=True)}
+_EXERCISED: Fields = {**_OF_SECURITY, "consideration_text": Field(text), "resulting_security_ids": Field(_RESULTING, required=True)}
+_ISSUANCE: Fields = {
+    **_OF_SECURITY,
+    **_APPROVED,
+    "custom_id": Field(text, required=True),
+    "stakeholder_id": Field(text, required=True),
+    "consideration_text": Field(text),
+    "security_law_exemptions": Field(listed(exemption), required=True),
+}
+_VESTINGS = listed(vesting, items_min=1)
+_VESTED: Fields = {"vesting_terms_id": Field(text), "vestings": Field(_VESTINGS)}
+_TERMINATION = nested(
+    {
+        "reason": Field(
+            one_of(
+                "VOLUNTARY_OTHER",
+                "VOLUNTARY_GOOD_CAUSE",
+                "VOLUNTARY_RETIREMENT",
+                "INVOLUNTARY_OTHER",
+                "INVOLUNTARY_DEATH",
+                "INVOLUNTARY_DISABILITY",
+                "INVOLUNTARY_WITH_CAUSE",
+            ),
+            required=True,
+        ),
+        "period": Field(whole(), required=True),
+        "period_type": Field(one_of("DAYS", "MONTHS", "YEARS"), required=True),
+    }
+)
+# Awards under a plan; OCF calls them plan securities as well, with the same fields.
+_AWARD_STEPS: Mapping[str, Fields] = {
+    "ISSUANCE": {
+        **_ISSUANCE,
+        **_QUANTITY,
+        **_VESTED,
+        "stock_plan_id": Field(text),
+        "stock_class_id": Field(text),
+        "compensation_type": Field(one_of("OPTION_NSO", "OPTION_ISO", "OPTION", "RSU", "CSAR", "SSAR"), required=True),
+        "option_grant_type": Field(one_of("NSO", "ISO", "INTL")),
+        "exercise_price": Field(monetary),
+        "base_price": Field(monetary),
+        "early_exercisable": Field(truth),
+        "expiration_date": Field(nothing_or(date), required=True),
+        "termination_exercise_windows": Field(listed(_TERMINATION), required=True),
+    },
+    "ACCEPTANCE": _OF_SECURITY,
+    "TRANSFER": {**_MOVED, **_QUANTITY},
+    "CANCELLATION": {**_CANCELLED, **_QUANTITY},
+    "RETRACTION": _RETRACTED,
+    "EXERCISE": {**_EXERCISED, **_QUANTITY},
+    "RELEASE": {
+        **_EXERCISED,
+        **_QUANTITY,
+        "settlement_date": Field(date, required=True),
+        "release_price": Field(monetary, required=True),
+    },
+}
 
-TYPED: Mapping[str, Fields] = {
+TYPED: dict[str, Fields] = {
     "ISSUER": {
         **_OBJECT,
         "legal_name": Field(text, required=True),
@@ -263,8 +177,7 @@ TYPED: Mapping[str, Fields] = {
         "par_value": Field(monetary),
         "price_per_share": Field(monetary),
         "seniority": Field(numeric, required=True),
-        # Conversion rights are kept, not read: conversion is beyond the first step.
-        "conversion_rights": Field(listed(any_value)),
+        "conversion_rights": Field(listed(conversions.stock_class_right)),
         "liquidation_preference_multiple": Field(numeric),
         "participation_cap_multiple": Field(numeric),
     },
@@ -279,37 +192,21 @@ TYPED: Mapping[str, Fields] = {
         "valuation_type": Field(one_of("409A"), required=True),
     },
     "TX_STOCK_ISSUANCE": {
-        **_OF_SECURITY,
-        **_APPROVED,
-        "custom_id": Field(text, required=True),
-        "stakeholder_id": Field(text, required=True),
-        "consideration_text": Field(text),
-        "security_law_exemptions": Field(listed(exemption), required=True),
+        **_ISSUANCE,
         "stock_class_id": Field(text, required=True),
         "stock_plan_id": Field(text),
         "share_numbers_issued": Field(listed(share_numbers)),
         "share_price": Field(monetary, required=True),
         "quantity": Field(numeric, required=True),
         "vesting_terms_id": Field(text),
-        "vestings": Field(listed(vesting)),
+        "vestings": Field(_VESTINGS),
         "cost_basis": Field(monetary),
         "stock_legend_ids": Field(listed(text), required=True),
         "issuance_type": Field(one_of("RSA", "FOUNDERS_STOCK")),
     },
-    "TX_STOCK_TRANSFER": {
-        **_OF_SECURITY,
-        **_BALANCE,
-        "consideration_text": Field(text),
-        "quantity": Field(numeric, required=True),
-        "resulting_security_ids": Field(listed(text, items_min=1, unique=True), required=True),
-    },
-    "TX_STOCK_CANCELLATION": {
-        **_OF_SECURITY,
-        **_BALANCE,
-        "quantity": Field(numeric, required=True),
-        "reason_text": Field(text, required=True),
-    },
-    "TX_STOCK_RETRACTION": {**_OF_SECURITY, "reason_text": Field(text, required=True)},
+    "TX_STOCK_TRANSFER": {**_MOVED, **_QUANTITY},
+    "TX_STOCK_CANCELLATION": {**_CANCELLED, **_QUANTITY},
+    "TX_STOCK_RETRACTION": _RETRACTED,
     "TX_STOCK_REPURCHASE": {
         **_OF_SECURITY,
         **_BALANCE,
@@ -332,45 +229,138 @@ TYPED: Mapping[str, Fields] = {
     "TX_STOCK_ACCEPTANCE": {**_OF_SECURITY},
     "TX_STOCK_CLASS_SPLIT": {**_OF_CLASS, "split_ratio": Field(ratio, required=True)},
     "TX_STOCK_CLASS_AUTHORIZED_SHARES_ADJUSTMENT": {**_OF_CLASS, **_APPROVED, "new_shares_authorized": Field(numeric, required=True)},
-    "TX_STOCK_CLASS_CONVERSION_RATIO_ADJUSTMENT": {**_OF_CLASS, "new_ratio_conversion_mechanism": Field(ratio_conversion, required=True)},
+    "TX_STOCK_CLASS_CONVERSION_RATIO_ADJUSTMENT": {**_OF_CLASS, "new_ratio_conversion_mechanism": Field(conversions.by_ratio, required=True)},
     "TX_ISSUER_AUTHORIZED_SHARES_ADJUSTMENT": {
         **_TRANSACTION,
         **_APPROVED,
         "issuer_id": Field(text, required=True),
         "new_shares_authorized": Field(numeric, required=True),
     },
+    "STOCK_PLAN": {
+        **_OBJECT,
+        **_APPROVED,
+        "plan_name": Field(text, required=True),
+        "initial_shares_reserved": Field(numeric, required=True),
+        "default_cancellation_behavior": Field(one_of("RETIRE", "RETURN_TO_POOL", "HOLD_AS_CAPITAL_STOCK", "DEFINED_PER_PLAN_SECURITY")),
+        "stock_class_id": Field(text),
+        "stock_class_ids": Field(listed(text, items_min=1)),
+    },
+    "VESTING_TERMS": {
+        **_OBJECT,
+        "name": Field(text, required=True),
+        "description": Field(text, required=True),
+        "allocation_type": Field(
+            one_of(
+                "CUMULATIVE_ROUNDING",
+                "CUMULATIVE_ROUND_DOWN",
+                "FRONT_LOADED",
+                "BACK_LOADED",
+                "FRONT_LOADED_TO_SINGLE_TRANCHE",
+                "BACK_LOADED_TO_SINGLE_TRANCHE",
+                "FRACTIONAL",
+            ),
+            required=True,
+        ),
+        "vesting_conditions": Field(listed(conversions.vesting_condition, items_min=1), required=True),
+    },
+    "FINANCING": {
+        **_OBJECT,
+        "name": Field(text, required=True),
+        "issuance_ids": Field(listed(text, items_min=1), required=True),
+        "date": Field(date, required=True),
+    },
+    "TX_CONVERTIBLE_ISSUANCE": {
+        **_ISSUANCE,
+        "investment_amount": Field(monetary, required=True),
+        "convertible_type": Field(one_of("NOTE", "SAFE", "CONVERTIBLE_SECURITY"), required=True),
+        "conversion_triggers": Field(listed(conversions.trigger, items_min=1), required=True),
+        "pro_rata": Field(numeric),
+        "seniority": Field(whole(), required=True),
+    },
+    "TX_CONVERTIBLE_ACCEPTANCE": _OF_SECURITY,
+    "TX_CONVERTIBLE_TRANSFER": {**_MOVED, **_AMOUNT},
+    "TX_CONVERTIBLE_CANCELLATION": {**_CANCELLED, **_AMOUNT},
+    "TX_CONVERTIBLE_RETRACTION": _RETRACTED,
+    "TX_CONVERTIBLE_CONVERSION": {
+        **_OF_SECURITY,
+        **_BALANCE,
+        "reason_text": Field(text, required=True),
+        "trigger_id": Field(text, required=True),
+        "quantity_converted": Field(numeric),
+        "capitalization_definition": Field(conversions.capitalization),
+        "resulting_security_ids": Field(_RESULTING, required=True),
+    },
+    "TX_WARRANT_ISSUANCE": {
+        **_ISSUANCE,
+        **_VESTED,
+        "quantity": Field(numeric),
+        "exercise_price": Field(monetary),
+        "purchase_price": Field(monetary, required=True),
+        "exercise_triggers": Field(listed(conversions.trigger), required=True),
+        "warrant_expiration_date": Field(date),
+        "quantity_source": Field(
+            one_of("HUMAN_ESTIMATED", "MACHINE_ESTIMATED", "UNSPECIFIED", "INSTRUMENT_FIXED", "INSTRUMENT_MAX", "INSTRUMENT_MIN")
+        ),
+    },
+    "TX_WARRANT_ACCEPTANCE": _OF_SECURITY,
+    "TX_WARRANT_TRANSFER": {**_MOVED, **_QUANTITY},
+    "TX_WARRANT_CANCELLATION": {**_CANCELLED, **_QUANTITY},
+    "TX_WARRANT_RETRACTION": _RETRACTED,
+    "TX_WARRANT_EXERCISE": {**_EXERCISED, "trigger_id": Field(text, required=True)},
+    **{f"TX_{name}_{step}": fields for name in ("EQUITY_COMPENSATION", "PLAN_SECURITY") for step, fields in _AWARD_STEPS.items()},
+    "TX_VESTING_START": {**_OF_SECURITY, "vesting_condition_id": Field(text, required=True)},
+    "TX_VESTING_EVENT": {**_OF_SECURITY, "vesting_condition_id": Field(text, required=True)},
+    "TX_VESTING_ACCELERATION": {**_OF_SECURITY, **_QUANTITY, "reason_text": Field(text, required=True)},
+    "TX_STOCK_PLAN_POOL_ADJUSTMENT": {**_OF_PLAN, **_APPROVED, "shares_reserved": Field(numeric, required=True)},
+    "TX_STOCK_PLAN_RETURN_TO_POOL": {**_OF_SECURITY, **_OF_PLAN, **_QUANTITY, "reason_text": Field(text, required=True)},
 }
-"""The object types that are read field by field."""
+"""The fields of each object type."""
 
-_UNREAD_SECURITY_KINDS = {
-    "CONVERTIBLE": ("ACCEPTANCE", "CANCELLATION", "CONVERSION", "ISSUANCE", "RETRACTION", "TRANSFER"),
-    "EQUITY_COMPENSATION": ("ACCEPTANCE", "CANCELLATION", "EXERCISE", "ISSUANCE", "RELEASE", "RETRACTION", "TRANSFER"),
-    "PLAN_SECURITY": ("ACCEPTANCE", "CANCELLATION", "EXERCISE", "ISSUANCE", "RELEASE", "RETRACTION", "TRANSFER"),
-    "WARRANT": ("ACCEPTANCE", "CANCELLATION", "EXERCISE", "ISSUANCE", "RETRACTION", "TRANSFER"),
-    "VESTING": ("ACCELERATION", "EVENT", "START"),
+TYPED["DOCUMENT"] = {
+    **_OBJECT,
+    "path": Field(text),
+    "uri": Field(text),
+    "md5": Field(md5, required=True),
+    "related_objects": Field(
+        listed(
+            nested({"object_type": Field(one_of(*TYPED, "DOCUMENT"), required=True), "object_id": Field(text, required=True)})
+        )
+    ),
 }
 
-OPAQUE: Mapping[str, Fields] = {
-    **dict.fromkeys(("STOCK_PLAN", "VESTING_TERMS", "FINANCING", "DOCUMENT"), _OBJECT),
-    **{f"TX_{kind}_{step}": _OF_SECURITY for kind, steps in _UNREAD_SECURITY_KINDS.items() for step in steps},
-    "TX_STOCK_PLAN_POOL_ADJUSTMENT": _TRANSACTION,
-    "TX_STOCK_PLAN_RETURN_TO_POOL": _OF_SECURITY,
+_AWARD_PRICE = required_where(
+    "compensation_type",
+    {
+        "OPTION": "exercise_price",
+        "OPTION_NSO": "exercise_price",
+        "OPTION_ISO": "exercise_price",
+        "CSAR": "base_price",
+        "SSAR": "base_price",
+    },
+)
+TIED: Mapping[str, Rule] = {
+    "STOCK_PLAN": exactly_one_of("stock_class_id", "stock_class_ids"),
+    "DOCUMENT": exactly_one_of("path", "uri"),
+    "TX_EQUITY_COMPENSATION_ISSUANCE": _AWARD_PRICE,
+    "TX_PLAN_SECURITY_ISSUANCE": _AWARD_PRICE,
 }
-"""The object types that are kept whole; only the fields that every object of their family has are checked."""
+"""What ties fields of one object together."""
 
 
 def flaws_of_object(body: Mapping[str, Any]) -> list[Flaw]:
     """Return every flaw of an object of a known type; the caller has made sure of `object_type`."""
-    object_type = str(body["object_type"])
-    if object_type in TYPED:
-        return list(flaws_of(dict(body), TYPED[object_type]))
-    known = OPAQUE[object_type]
-    return list(flaws_of({name: value for name, value in body.items() if name in known}, known))
+    return list(_flaws_of(str(body["object_type"]), body))
+
+
+def _flaws_of(object_type: str, body: Mapping[str, Any]) -> Iterator[Flaw]:
+    yield from flaws_of(dict(body), TYPED[object_type])
+    if object_type in TIED:
+        yield from TIED[object_type](body, "")
 
 
 def is_known_type(object_type: object) -> bool:
     """Return whether OCF 1.2.0 has such an object type."""
-    return isinstance(object_type, str) and (object_type in TYPED or object_type in OPAQUE)
+    return isinstance(object_type, str) and object_type in TYPED
 
 
 def is_only_a_warning(flaw: Flaw) -> bool:
