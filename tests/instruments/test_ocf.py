@@ -25,7 +25,7 @@ from referencing.jsonschema import DRAFT7
 from muniment.instruments.commands import files_of_folder
 from muniment.instruments.errors import PackageTooLarge, PackageUnreadable, PackageUnsafe
 from muniment.instruments.model.cap_table import replay
-from muniment.instruments.model.ocf import OcfPackage, read_package, write_package
+from muniment.instruments.model.ocf import OcfPackage, items_of, read_package, write_package
 from muniment.instruments.model.ocf_archive import unpack
 from muniment.instruments.model.ocf_fields import TYPED, flaws_of_object
 from tests.instruments.conftest import EXAMPLES
@@ -154,8 +154,7 @@ def test_every_word_list_of_the_format_is_ours_too(schemas: Schemas) -> None:
 def typed_objects(folder: Path) -> Iterator[dict[str, Any]]:
     for path in sorted(folder.rglob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
-        for body in [*content.get("items", []), *([content["issuer"]] if "issuer" in content else [])]:
-            yield body
+        yield from [*content.get("items", []), *([content["issuer"]] if "issuer" in content else [])]
 
 
 def test_published_samples_are_judged_as_the_schemas_judge_them(test_data: Path, schemas: Schemas) -> None:
@@ -223,15 +222,39 @@ def sorted_by_file(package: OcfPackage) -> list[Any]:
     return [each.body for each in read_package(write_package(package)).objects if each.body in [own.body for own in package.objects]]
 
 
-def test_objects_of_the_samples_are_all_taken(test_data: Path) -> None:
-    folder = test_data / "ocf" / "samples"
-    package = read_package(files_below(folder))
-    named = {
-        path for path in files_below(folder) if path not in {each.file for each in package.defects if each.code == "ocf.file_not_named"}
-    }
-    in_files = sum(len(json.loads((folder / path).read_text(encoding="utf-8")).get("items", [])) for path in named)
-    refused = {(each.file, each.object_id) for each in package.defects if each.severity == "refused" and each.object_id}
-    assert len(package.objects) + len(refused) == in_files
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_nothing_of_a_published_package_is_dropped_and_each_defect_is_told(test_data: Path, schemas: Schemas, folder: str) -> None:
+    files = files_below(test_data / "ocf" / folder)
+    package = read_package(files)
+    bodies = [item for content in files.values() for item in json.loads(content).get("items", [])]
+    kept = [*(each.body for each in package.objects), *(each.body for each in package.malformed)]
+    assert sorted(map(str, kept)) == sorted(map(str, bodies))
+    failing = {body["id"] for body in bodies if not schemas.validators[body["object_type"]].is_valid(body)}
+    assert failing <= {each.object_id for each in package.defects}
+    written = write_package(package)
+    assert sum(len(json.loads(content).get("items", [])) for content in written.values()) == len(bodies)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_package_comes_out_as_it_went_in_and_names_each_damaged_object(
+    test_data: Path, schemas: Schemas, data: st.DataObject
+) -> None:
+    files = dict(files_below(test_data / "ocf" / "samples"))
+    path = data.draw(st.sampled_from(sorted(name for name in files if name != "Manifest.ocf.json")))
+    content = json.loads(files[path])
+    for body in content["items"]:
+        if data.draw(st.booleans()):
+            damage(body, data)
+    files[path] = json.dumps(content).encode()
+    package = read_package(files)
+    told = {(each.file, each.object_id) for each in package.defects}
+    for index, body in enumerate(content["items"]):
+        if not schemas.validators[body["object_type"]].is_valid(body):
+            assert {(path, body.get("id")), (path, f"items[{index}]")} & told, body
+    written = write_package(package)
+    assert sum(len(json.loads(each).get("items", [])) for each in written.values()) == items_of(files)
+    assert write_package(read_package(written)) == written
 
 
 def test_the_example_is_valid_under_the_published_schemas(schemas: Schemas) -> None:

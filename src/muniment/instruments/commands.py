@@ -201,7 +201,7 @@ def tokenise_company(actor: Actor, request: TokeniseCompany, *, unit: Instrument
     package = read_package(request.files)
     replayed = cap_table.replay(package)
     package = replace(package, defects=(*package.defects, *replayed.defects))
-    sealed = [_salted(f"ocf[{index}]", each.canonical()) for index, each in enumerate((package.issuer, *package.objects))]
+    sealed = [_salted(f"ocf[{index}]", each.canonical()) for index, each in enumerate(package.parts)]
     body = _equity(package, _authorized_at_first(package), [value.commitment for value in sealed])
     asset = _record(actor, body, (), (), unit=unit)
     unit.cap_tables.add(asset.asset_record_id, package, sealed, at=now)
@@ -228,7 +228,7 @@ def tokenise_company(actor: Actor, request: TokeniseCompany, *, unit: Instrument
         actor,
         Action.INSTRUMENTS_TOKENISE,
         f"asset/{asset.asset_id}",
-        {"kind": "equity", "objects": len(package.objects), "defects": len(package.defects), "classes": len(securities)},
+        {"kind": "equity", "objects": len(package.parts) - 1, "defects": len(package.defects), "classes": len(securities)},
     )
     return TokenisedCompany(asset.asset_record_id, asset.asset_id, asset.title, securities, replayed, package.defects)
 
@@ -533,7 +533,7 @@ def _equity(package: OcfPackage, authorized: Mapping[str, Fraction | None], comm
         share_classes=tuple(
             ShareClass(each.id, one_line(each.name), each.class_type, _decimal_text(authorized[each.id])) for each in classes
         ),
-        cap_table=CapTable("OCF", OCF_VERSION, package.as_of.isoformat(), len(package.objects), commitments_root(commitments)),
+        cap_table=CapTable("OCF", OCF_VERSION, package.as_of.isoformat(), len(package.parts) - 1, commitments_root(commitments)),
     )
     checked = check_body(body)
     assert isinstance(checked, Equity), "a check changes no kind"

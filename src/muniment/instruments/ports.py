@@ -132,7 +132,7 @@ class CapTables(Protocol):
     """Imported cap tables, sealed object by object."""
 
     def add(self, asset_record_id: AssetRecordId, package: OcfPackage, objects: Sequence[PersonalValue], *, at: dt.datetime) -> None:
-        """Keep a package. `objects` are its canonical texts with their salts: the issuer first, then `package.objects` in order."""
+        """Keep a package. `objects` are its canonical texts with their salts: those of `package.parts`, in order."""
         ...
 
     def package(self, asset_record_id: AssetRecordId) -> OcfPackage | None:

@@ -26,7 +26,7 @@ from muniment.instruments.errors import (
     SymbolTaken,
 )
 from muniment.instruments.model.assets import SALT_BYTES, DocumentPrint, PersonalValue
-from muniment.instruments.model.ocf import Defect, OcfObject, OcfPackage
+from muniment.instruments.model.ocf import Defect, MalformedObject, OcfObject, OcfPackage
 from muniment.instruments.model.securities import (
     ClosedSecurity,
     DeployedSecurity,
@@ -312,7 +312,7 @@ class PostgresCapTables:
 
     def add(self, asset_record_id: AssetRecordId, package: OcfPackage, objects: Sequence[PersonalValue], *, at: dt.datetime) -> None:
         """Keep a package. `objects` are its canonical texts with their salts: the issuer first, then `package.objects` in order."""
-        held = (package.issuer, *package.objects)
+        held = package.parts
         assert len(objects) == len(held), "a text for each object"
         wrapped = self._sealer.new_key()
         manifest = {
@@ -320,6 +320,7 @@ class PostgresCapTables:
             "comments": list(package.comments),
             "extra": package.manifest_extra,
             "files": [each.file for each in held],
+            "malformed": [each.file_type for each in package.malformed],
         }
         defects = [
             {"code": d.code, "problem": d.problem, "severity": d.severity, "file": d.file, "object_id": d.object_id, "field": d.field}
@@ -330,7 +331,7 @@ class PostgresCapTables:
                 asset_record_id=asset_record_id,
                 tenant_id=self._tenant_id,
                 as_of=package.as_of,
-                object_count=len(package.objects),
+                object_count=len(held) - 1,
                 wrapped_key=wrapped,
                 sealed_manifest=self._sealer.seal(wrapped, _json(manifest), context=f"instruments.ocf.manifest:{asset_record_id}"),
                 sealed_defects=self._sealer.seal(wrapped, _json(defects), context=f"instruments.ocf.defects:{asset_record_id}"),
@@ -362,10 +363,19 @@ class PostgresCapTables:
         manifest = self._opened(row, row.sealed_manifest, f"instruments.ocf.manifest:{asset_record_id}")
         defects = self._opened(row, row.sealed_defects, f"instruments.ocf.defects:{asset_record_id}")
         objects: list[OcfObject] = []
+        malformed: list[MalformedObject] = []
+        file_types: list[str] = manifest.get("malformed", [])
+        sound = row.object_count + 1 - len(file_types)
         for sealed in self.sealed_objects(asset_record_id):
-            if sealed.value is not None:
-                body = json.loads(sealed.value.text)
-                objects.append(OcfObject(sealed.object_type, body["id"], body, manifest["files"][sealed.position]))
+            if sealed.value is None:
+                continue
+            body, file = json.loads(sealed.value.text), manifest["files"][sealed.position]
+            if sealed.position < sound:
+                objects.append(OcfObject(sealed.object_type, body["id"], body, file))
+            else:
+                named = body.get("id") if isinstance(body, dict) else None
+                object_id = named if isinstance(named, str) else f"items[{sealed.position}]"
+                malformed.append(MalformedObject(file_types[sealed.position - sound], sealed.object_type, object_id, body, file))
         issuer, *others = objects
         return OcfPackage(
             issuer=issuer,
@@ -375,6 +385,7 @@ class PostgresCapTables:
             comments=tuple(manifest["comments"]),
             manifest_extra=manifest["extra"],
             defects=tuple(Defect(**defect) for defect in defects),
+            malformed=tuple(malformed),
         )
 
     def sealed_objects(self, asset_record_id: AssetRecordId) -> Sequence[SealedObject]:
@@ -412,7 +423,8 @@ class PostgresCapTables:
             )
             .values(wrapped_key=None, sealed=None, erased_at=at)
         )
-        return erased.rowcount == 1
+        # A malformed object may claim the id of a sound one.
+        return erased.rowcount >= 1
 
     def _token(self, object_type: str, object_id: str) -> bytes:
         # An id such as "jane-doe" names a person: only its keyed hash is stored in the clear.

@@ -7,6 +7,7 @@ import datetime as dt
 import hashlib
 import json
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -15,12 +16,26 @@ import msgspec
 
 from muniment.instruments.errors import PackageTooLarge, PackageUnreadable
 from muniment.instruments.model.json_text import NESTING_MAX, NotJson, read_json
-from muniment.instruments.model.ocf_checks import Flaw, date
+from muniment.instruments.model.ocf_checks import (
+    Field,
+    Fields,
+    Flaw,
+    anything,
+    date,
+    flaws_of,
+    instant,
+    listed,
+    md5,
+    nested,
+    one_of,
+    text,
+)
 from muniment.instruments.model.ocf_fields import flaws_of_object, is_known_type, is_only_a_warning
 from muniment.units.errors import Place
 
 OCF_VERSION = "1.2.0"
 OBJECTS_MAX = 100_000
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Severity: TypeAlias = Literal["refused", "warning", "not_applied"]
 """refused: the object is not taken. warning: taken as it is. not_applied: taken, but the replay could not use it."""
@@ -74,6 +89,17 @@ FILE_KINDS: tuple[FileKind, ...] = (
     # Every TX_ type; `_file_kind_of` knows.
     FileKind("OCF_TRANSACTIONS_FILE", "transactions_files", "Transactions.ocf.json", frozenset()),
 )
+_FILE = nested({"filepath": Field(text, required=True), "md5": Field(md5, required=True)})
+MANIFEST_FIELDS: Fields = {
+    "ocf_version": Field(one_of(OCF_VERSION), required=True),
+    "file_type": Field(one_of("OCF_MANIFEST_FILE"), required=True),
+    "issuer": Field(anything, required=True),
+    "as_of": Field(anything, required=True),
+    "generated_at": Field(instant, required=True),
+    "comments": Field(listed(text)),
+    **{kind.manifest_field: Field(listed(_FILE), required=kind.listed_always) for kind in FILE_KINDS},
+}
+"""What the manifest holds; issuer and day are read apart, for without them there is no package."""
 MANIFEST_NAME = "Manifest.ocf.json"
 MANIFEST_FILE_TYPE = "OCF_MANIFEST_FILE"
 
@@ -89,7 +115,25 @@ class OcfObject:
 
     def canonical(self) -> str:
         """Return the object in one spelling: keys sorted, no blanks. What its commitment hashes."""
-        return json.dumps(self.body, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return _canonical(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class MalformedObject:
+    """One item of a file that is not taken, kept as it came so that nothing is lost by an import; `defects` of the package say why.
+
+    Type and id are those that it claims, where it claims any that make sense.
+    """
+
+    file_type: str
+    object_type: str
+    object_id: str
+    body: Any
+    file: str
+
+    def canonical(self) -> str:
+        """Return the item in one spelling, as a well-formed object's."""
+        return _canonical(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +148,13 @@ class OcfPackage:
     manifest_extra: Mapping[str, Any] | None = None
     """Fields of the manifest that OCF 1.2.0 does not have, kept for the export."""
     defects: tuple[Defect, ...] = ()
+    malformed: tuple[MalformedObject, ...] = ()
+    """What is not taken: exported again as it came, after the sound objects of its file, and never replayed."""
+
+    @property
+    def parts(self) -> tuple[OcfObject | MalformedObject, ...]:
+        """Everything in the package, the issuer first."""
+        return (self.issuer, *self.objects, *self.malformed)
 
     def of_type(self, object_type: str) -> tuple[OcfObject, ...]:
         """Return the objects of one type in the package's order."""
@@ -260,59 +311,81 @@ def typed(each: OcfObject, type_: type[TypedT]) -> TypedT:
 def read_package(files: Mapping[str, bytes]) -> OcfPackage:
     """Return what a package's files say, with every defect; the keys are paths inside the package, with forward slashes.
 
-    A malformed object is refused with its file, id and fields; the others are taken. Objects of types that we only keep are
-    checked for what all objects share.
+    A malformed object is told with its file, id and fields and kept apart; the others are taken. A file that the manifest does not
+    name is read by what it says of itself, and told.
 
     Raises:
         PackageUnreadable: there is no manifest, it is no JSON object, or its issuer is malformed: there is nothing to hold on to.
         PackageTooLarge: more than `OBJECTS_MAX` objects.
 
     """
-    manifest_path = _manifest_path(files)
     reading = _Reading()
-    manifest = reading.json_object(manifest_path, files[manifest_path])
-    if manifest is None:
-        first = reading.defects[0]
-        raise PackageUnreadable(problem=first.problem, place=first.place)
-    for flaw in _unstorable({name: value for name, value in manifest.items() if name != "issuer"}, ""):
-        raise PackageUnreadable(problem=f"the manifest's {flaw.field}: {flaw.problem}", place=Place(file=manifest_path, field=flaw.field))
-    issuer = _issuer(manifest, manifest_path, reading)
-    as_of = _day(manifest, "as_of", manifest_path)
-    if manifest.get("ocf_version") != OCF_VERSION:
-        reading.warn("ocf.other_version", f"the package says another version than {OCF_VERSION}", file=manifest_path, field="ocf_version")
-    objects: list[OcfObject] = []
-    reading.ids.add((issuer.object_type, issuer.object_id))
-    folder = posixpath.dirname(manifest_path)
-    read = {manifest_path}
-    for kind, path, md5 in _named_files(manifest, manifest_path, reading):
-        full = posixpath.normpath(posixpath.join(folder, path))
-        if full.startswith(("..", "/")) or full not in files:
-            reading.refuse("ocf.file_missing", "the manifest names a file that is not in the package", file=path)
+    package = _read(files, reading)
+    if reading.unreadable or package is None:
+        raise reading.unreadable[0]
+    return package
+
+
+def read_leniently(files: Mapping[str, bytes]) -> tuple[OcfPackage | None, tuple[Defect, ...]]:
+    """Return the package and every defect, also of one that `read_package` refuses whole; then there is no package.
+
+    Raises:
+        PackageTooLarge: more than `OBJECTS_MAX` objects.
+
+    """
+    reading = _Reading()
+    package = _read(files, reading)
+    return package, tuple(reading.defects)
+
+
+def items_of(files: Mapping[str, bytes]) -> int:
+    """Return how many objects the package's files list, sound or not; the issuer, who stands in the manifest, is not among them."""
+    count = 0
+    for path, content in files.items():
+        try:
+            value = read_json(content) if path.endswith(".json") else None
+        except NotJson:
             continue
+        items = value.get("items") if isinstance(value, dict) else None
+        count += len(items) if isinstance(items, list) else 0
+    return count
+
+
+def _read(files: Mapping[str, bytes], reading: _Reading) -> OcfPackage | None:
+    """Return the package, or None where there is no sound manifest to hold on to; `reading` says why."""
+    manifest_path = _manifest_path(files, reading)
+    manifest = reading.manifest(manifest_path, files.get(manifest_path))
+    issuer = _issuer(manifest, manifest_path, reading)
+    as_of = _day(manifest, "as_of", manifest_path, reading)
+    if issuer is not None:
+        reading.ids.add((issuer.object_type, issuer.object_id))
+    objects: list[OcfObject] = []
+    read = {manifest_path}
+    for kind, full in [*_named_files(manifest, manifest_path, files, reading), *_unnamed_files(files, manifest, manifest_path, reading)]:
         if full in read:
             reading.refuse("ocf.file_repeated", "the manifest names a file twice", file=full)
             continue
         read.add(full)
-        if md5 != hashlib.md5(files[full], usedforsecurity=False).hexdigest():
-            reading.warn("ocf.md5_differs", "the manifest gives another MD5 digest for this file", file=full)
         objects += reading.objects_of(full, files[full], kind)
-        if len(objects) > OBJECTS_MAX:
-            raise PackageTooLarge(found=len(objects), unit="objects", allowed=OBJECTS_MAX, place=Place(file=full))
-    for full in sorted(files.keys() - read):
-        if full.endswith(".json"):
-            reading.warn("ocf.file_not_named", "the manifest does not name this file, so it is not read", file=full)
-    known = {"ocf_version", "file_type", "issuer", "as_of", "generated_at", "comments", *(kind.manifest_field for kind in FILE_KINDS)}
-    extra = {name: value for name, value in manifest.items() if name not in known}
-    for name in extra:
-        reading.warn("ocf.unknown_field", "OCF 1.2.0 has no such field here; it is kept", file=manifest_path, field=name)
+        found = len(objects) + len(reading.malformed)
+        if found > OBJECTS_MAX:
+            raise PackageTooLarge(found=found, unit="objects", allowed=OBJECTS_MAX, place=Place(file=full))
+    for flaw in flaws_of(manifest, MANIFEST_FIELDS):
+        told = {each.field for each in reading.defects if each.file == manifest_path}
+        if flaw.field not in told and flaw.field.partition("[")[0] not in told:
+            reading.warn(flaw.code, flaw.problem, file=manifest_path, field=flaw.field)
+    if issuer is None or as_of is None or reading.unreadable:
+        return None
+    comments = manifest.get("comments")
     return OcfPackage(
         issuer=issuer,
         as_of=as_of,
         generated_at=str(manifest.get("generated_at", "")),
         objects=tuple(objects),
-        comments=tuple(str(comment) for comment in manifest.get("comments") or ()),
-        manifest_extra=extra or None,
+        comments=tuple(str(comment) for comment in comments) if isinstance(comments, list) else (),
+        manifest_extra={name: value for name, value in manifest.items() if name not in MANIFEST_FIELDS} or None,
         defects=tuple(reading.defects),
+        malformed=tuple(reading.malformed),
     )
 
 
@@ -334,6 +407,7 @@ def write_package(package: OcfPackage) -> dict[str, bytes]:
         manifest["comments"] = list(package.comments)
     for kind in FILE_KINDS:
         items = [each.body for each in package.objects if _file_kind_of(each.object_type) is kind]
+        items += [each.body for each in package.malformed if each.file_type == kind.file_type]
         if items:
             content = _spelled({"file_type": kind.file_type, "items": items})
             files[kind.file_name] = content
@@ -352,6 +426,27 @@ class _Reading:
     def __init__(self) -> None:
         self.defects: list[Defect] = []
         self.ids: set[tuple[str, str]] = set()
+        self.malformed: list[MalformedObject] = []
+        self.unreadable: list[PackageUnreadable] = []
+
+    def give_up(self, problem: str, place: Place) -> None:
+        """Note what leaves no package to hold on to."""
+        self.unreadable.append(PackageUnreadable(problem=problem, place=place))
+        self.defects.append(Defect("ocf.unreadable", problem, "refused", place.file, place.object_id, place.field))
+
+    def manifest(self, path: str, content: bytes | None) -> dict[str, Any]:
+        """Return the manifest's JSON object; an empty one, with the reason noted, where there is none."""
+        if content is None:
+            return {}
+        before = len(self.defects)
+        manifest = self.json_object(path, content)
+        if manifest is None:
+            first = self.defects.pop(before)
+            self.give_up(first.problem, first.place)
+            return {}
+        for flaw in _unstorable({name: value for name, value in manifest.items() if name != "issuer"}, ""):
+            self.give_up(f"the manifest's {flaw.field}: {flaw.problem}", Place(file=path, field=flaw.field))
+        return manifest
 
     def refuse(self, code: str, problem: str, *, file: str, object_id: str | None = None, field: str | None = None) -> None:
         """Note what is not taken."""
@@ -395,93 +490,134 @@ class _Reading:
                 yield taken
 
     def object_of(self, path: str, body: Any, kind: FileKind, index: int) -> OcfObject | None:
-        """Return one item if it is well-formed and new; note what is wrong with it otherwise."""
+        """Return one item if it is well-formed and new; keep it apart and note what is wrong with it otherwise."""
         here = f"items[{index}]"
+        named = body.get("id") if isinstance(body, dict) else None
+        object_id = named if isinstance(named, str) and not any(_unstorable(named, "id")) else None
+        claimed = body.get("object_type") if isinstance(body, dict) else None
+        object_type = claimed if isinstance(claimed, str) and is_known_type(claimed) else None
+        if self._is_sound(path, body, kind, object_type, object_id, here):
+            assert object_type is not None, "a sound object says what it is"
+            assert object_id is not None, "a sound object has an id"
+            self.ids.add((object_type, object_id))
+            return OcfObject(object_type, object_id, body, path)
+        self.malformed.append(MalformedObject(kind.file_type, object_type or "UNKNOWN", object_id or here, body, path))
+        return None
+
+    def _is_sound(self, path: str, body: Any, kind: FileKind, object_type: str | None, object_id: str | None, here: str) -> bool:
         if not isinstance(body, dict):
-            self.refuse("ocf.wrong_type", "an object is needed", file=path, field=here)
-            return None
-        named = body.get("id")
-        object_id = named if isinstance(named, str) else None
-        object_type = body.get("object_type")
-        if not isinstance(object_type, str) or not is_known_type(object_type):
-            self.refuse(
-                "ocf.unknown_object_type", "OCF 1.2.0 has no such object type", file=path, object_id=object_id or here, field="object_type"
-            )
-            return None
+            self.refuse("ocf.wrong_type", "an object is needed", file=path, object_id=here, field=here)
+            return False
+        shown = object_id or here
+        if object_type is None:
+            self.refuse("ocf.unknown_object_type", "OCF 1.2.0 has no such object type", file=path, object_id=shown, field="object_type")
+            return False
         if _file_kind_of(object_type) is not kind:
-            self.refuse(
-                "ocf.wrong_file",
-                f"a {object_type} does not belong into this file",
-                file=path,
-                object_id=object_id or here,
-                field="object_type",
-            )
-            return None
+            problem = f"a {object_type} does not belong into this file"
+            self.refuse("ocf.wrong_file", problem, file=path, object_id=shown, field="object_type")
+            return False
         flaws = [*_unstorable(body, ""), *flaws_of_object(body)]
         for flaw in flaws:
             severity: Severity = "warning" if is_only_a_warning(flaw) else "refused"
-            self.defects.append(Defect(flaw.code, flaw.problem, severity, path, object_id or here, flaw.field))
+            self.defects.append(Defect(flaw.code, flaw.problem, severity, path, shown, flaw.field))
         if object_id is None or not all(is_only_a_warning(flaw) for flaw in flaws):
-            return None
+            return False
         if (object_type, object_id) in self.ids:
             self.refuse("ocf.repeated_id", f"another {object_type} has this id", file=path, object_id=object_id, field="id")
-            return None
-        self.ids.add((object_type, object_id))
-        return OcfObject(object_type, object_id, body, path)
+            return False
+        return True
 
 
-def _manifest_path(files: Mapping[str, bytes]) -> str:
+def _manifest_path(files: Mapping[str, bytes], reading: _Reading) -> str:
     candidates = [path for path in files if posixpath.basename(path).lower() in {"manifest.ocf.json", "manifest.json"}]
     if not candidates:
-        raise PackageUnreadable(problem=f"it has no {MANIFEST_NAME}")
+        reading.give_up(f"it has no {MANIFEST_NAME}", Place(file=MANIFEST_NAME))
+        return MANIFEST_NAME
     depth = min(path.count("/") for path in candidates)
     nearest = [path for path in candidates if path.count("/") == depth]
     if len(nearest) > 1:
-        raise PackageUnreadable(problem="it has more than one manifest", place=Place(file=nearest[1]))
+        reading.give_up("it has more than one manifest", Place(file=nearest[1]))
     return nearest[0]
 
 
-def _issuer(manifest: Mapping[str, Any], path: str, reading: _Reading) -> OcfObject:
+def _issuer(manifest: Mapping[str, Any], path: str, reading: _Reading) -> OcfObject | None:
+    if reading.unreadable and not manifest:
+        return None
     body = manifest.get("issuer")
     if not isinstance(body, dict) or body.get("object_type") != "ISSUER":
-        raise PackageUnreadable(problem="the manifest names no issuer", place=Place(file=path, field="issuer"))
-    issuer_id = body.get("id")
+        reading.give_up("the manifest names no issuer", Place(file=path, field="issuer"))
+        return None
+    named = body.get("id")
+    issuer_id = named if isinstance(named, str) else None
+    is_sound = True
     for flaw in [*_unstorable(body, ""), *flaws_of_object(body)]:
-        if not is_only_a_warning(flaw):
-            raise PackageUnreadable(
-                problem=f"the issuer's {flaw.field}: {flaw.problem}",
-                place=Place(file=path, field=f"issuer.{flaw.field}", object_id=issuer_id if isinstance(issuer_id, str) else None),
-            )
-        reading.warn(flaw.code, flaw.problem, file=path, object_id=str(issuer_id), field=f"issuer.{flaw.field}")
-    return OcfObject("ISSUER", str(issuer_id), body, path)
+        if is_only_a_warning(flaw):
+            reading.warn(flaw.code, flaw.problem, file=path, object_id=str(issuer_id), field=f"issuer.{flaw.field}")
+        else:
+            is_sound = False
+            place = Place(file=path, field=f"issuer.{flaw.field}", object_id=issuer_id)
+            reading.give_up(f"the issuer's {flaw.field}: {flaw.problem}", place)
+    return OcfObject("ISSUER", str(issuer_id), body, path) if is_sound else None
 
 
-def _day(manifest: Mapping[str, Any], field: str, path: str) -> dt.date:
+def _day(manifest: Mapping[str, Any], field: str, path: str, reading: _Reading) -> dt.date | None:
+    if reading.unreadable and not manifest:
+        return None
     flaw = next(date(manifest.get(field), field), None)
     if flaw is not None:
-        raise PackageUnreadable(problem=f"the manifest's {field}: {flaw.problem}", place=Place(file=path, field=field))
+        reading.give_up(f"the manifest's {field}: {flaw.problem}", Place(file=path, field=field))
+        return None
     return dt.date.fromisoformat(str(manifest[field]))
 
 
-def _named_files(manifest: Mapping[str, Any], manifest_path: str, reading: _Reading) -> Iterator[tuple[FileKind, str, str]]:
-    """Yield kind, path and MD5 digest of the files that the manifest names."""
+def _named_files(
+    manifest: Mapping[str, Any], manifest_path: str, files: Mapping[str, bytes], reading: _Reading
+) -> Iterator[tuple[FileKind, str]]:
+    """Yield kind and path of the files that the manifest names and the package has."""
+    folder = posixpath.dirname(manifest_path)
     for kind in FILE_KINDS:
-        if kind.manifest_field not in manifest:
-            if kind.listed_always:
-                reading.warn("ocf.missing_field", "the list is required, even when empty", file=manifest_path, field=kind.manifest_field)
-            continue
-        named = manifest[kind.manifest_field]
+        named = manifest.get(kind.manifest_field, [])
         if not isinstance(named, list):
             reading.refuse("ocf.wrong_type", "a list of files is needed", file=manifest_path, field=kind.manifest_field)
             continue
         for index, entry in enumerate(named):
             path = entry.get("filepath") if isinstance(entry, dict) else None
-            if isinstance(path, str) and path:
-                yield kind, path, str(entry.get("md5", "")).lower()
-            else:
-                reading.refuse(
-                    "ocf.missing_field", "a file's path is required", file=manifest_path, field=f"{kind.manifest_field}[{index}].filepath"
-                )
+            if not isinstance(path, str) or not path:
+                field = f"{kind.manifest_field}[{index}].filepath"
+                reading.refuse("ocf.missing_field", "a file's path is required", file=manifest_path, field=field)
+                continue
+            full = posixpath.normpath(posixpath.join(folder, path))
+            if full.startswith(("..", "/")) or full not in files:
+                reading.refuse("ocf.file_missing", "the manifest names a file that is not in the package", file=path)
+                continue
+            if str(entry.get("md5", "")).lower() != hashlib.md5(files[full], usedforsecurity=False).hexdigest():
+                reading.warn("ocf.md5_differs", "the manifest gives another MD5 digest for this file", file=full)
+            yield kind, full
+
+
+def _unnamed_files(
+    files: Mapping[str, bytes], manifest: Mapping[str, Any], manifest_path: str, reading: _Reading
+) -> Iterator[tuple[FileKind, str]]:
+    """Yield kind and path of the files that the manifest does not name, where they say themselves what they are."""
+    folder = posixpath.dirname(manifest_path)
+    named: set[str] = set()
+    for kind in FILE_KINDS:
+        listed_here = manifest.get(kind.manifest_field)
+        for entry in listed_here if isinstance(listed_here, list) else ():
+            if isinstance(entry, dict):
+                named.add(posixpath.normpath(posixpath.join(folder, str(entry.get("filepath")))))
+    for full in sorted(files.keys() - named - {manifest_path}):
+        if not full.endswith(".json"):
+            continue
+        told = reading.json_object(full, files[full])
+        if told is None:
+            continue
+        kind = next((each for each in FILE_KINDS if each.file_type == told.get("file_type")), None)
+        if kind is None:
+            reading.warn("ocf.file_not_named", "the manifest does not name this file and it is none of the format's; not read", file=full)
+        else:
+            reading.warn("ocf.file_not_named", "the manifest does not name this file; it is read for what it says it is", file=full)
+            yield kind, full
 
 
 def _file_kind_of(object_type: str) -> FileKind | None:
@@ -506,4 +642,13 @@ def _unstorable(value: Any, path: str, depth: int = 0) -> Iterator[Flaw]:
 
 
 def _spelled(value: Any) -> bytes:
-    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return (_encodable(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)) + "\n").encode()
+
+
+def _canonical(value: Any) -> str:
+    return _encodable(json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+
+
+def _encodable(spelled: str) -> str:
+    """Return JSON with lone surrogates, which malformed objects may hold and UTF-8 may not, in their escaped form."""
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found.group()):04x}", spelled)

@@ -55,6 +55,12 @@ def flaws_of(body: Any, fields: Fields, path: str = "") -> Iterator[Flaw]:
             yield Flaw(f"{path}.{name}" if path else str(name), "ocf.unknown_field", "OCF 1.2.0 has no such field here; it is kept")
 
 
+def anything(value: Any, path: str) -> Iterator[Flaw]:
+    """Accept anything: for what is checked apart."""
+    del value, path
+    yield from ()
+
+
 def text(value: Any, path: str) -> Iterator[Flaw]:
     """Accept a text."""
     if not isinstance(value, str):
@@ -87,6 +93,19 @@ def date(value: Any, path: str) -> Iterator[Flaw]:
         dt.date.fromisoformat(value)
     except ValueError:
         yield Flaw(path, "ocf.wrong_form", "a date as year-month-day is needed")
+
+
+def instant(value: Any, path: str) -> Iterator[Flaw]:
+    """Accept a date with a time and an offset (RFC 3339)."""
+    if not isinstance(value, str):
+        yield Flaw(path, "ocf.wrong_type", "an instant is needed, as a text")
+        return
+    try:
+        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:]{8}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})", value):
+            raise ValueError
+        dt.datetime.fromisoformat(value[:19].upper())
+    except ValueError:
+        yield Flaw(path, "ocf.wrong_form", "an instant such as 2026-01-31T12:00:00Z is needed")
 
 
 def one_of(*allowed: str) -> Check:

@@ -220,9 +220,7 @@ vesting_condition = nested(
         "id": Field(filled, required=True),
         "description": Field(text),
         "portion": Field(
-            nested(
-                {"numerator": Field(numeric, required=True), "denominator": Field(numeric, required=True), "remainder": Field(truth)}
-            )
+            nested({"numerator": Field(numeric, required=True), "denominator": Field(numeric, required=True), "remainder": Field(truth)})
         ),
         "quantity": Field(numeric),
         "trigger": Field(_VESTING_TRIGGER, required=True),

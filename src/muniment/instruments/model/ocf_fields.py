@@ -229,7 +229,10 @@ TYPED: dict[str, Fields] = {
     "TX_STOCK_ACCEPTANCE": {**_OF_SECURITY},
     "TX_STOCK_CLASS_SPLIT": {**_OF_CLASS, "split_ratio": Field(ratio, required=True)},
     "TX_STOCK_CLASS_AUTHORIZED_SHARES_ADJUSTMENT": {**_OF_CLASS, **_APPROVED, "new_shares_authorized": Field(numeric, required=True)},
-    "TX_STOCK_CLASS_CONVERSION_RATIO_ADJUSTMENT": {**_OF_CLASS, "new_ratio_conversion_mechanism": Field(conversions.by_ratio, required=True)},
+    "TX_STOCK_CLASS_CONVERSION_RATIO_ADJUSTMENT": {
+        **_OF_CLASS,
+        "new_ratio_conversion_mechanism": Field(conversions.by_ratio, required=True),
+    },
     "TX_ISSUER_AUTHORIZED_SHARES_ADJUSTMENT": {
         **_TRANSACTION,
         **_APPROVED,
@@ -322,9 +325,7 @@ TYPED["DOCUMENT"] = {
     "uri": Field(text),
     "md5": Field(md5, required=True),
     "related_objects": Field(
-        listed(
-            nested({"object_type": Field(one_of(*TYPED, "DOCUMENT"), required=True), "object_id": Field(text, required=True)})
-        )
+        listed(nested({"object_type": Field(one_of(*TYPED, "DOCUMENT"), required=True), "object_id": Field(text, required=True)}))
     ),
 }
 
