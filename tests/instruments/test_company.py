@@ -7,12 +7,12 @@ import pytest
 import sqlalchemy as sa
 
 from muniment.access.model import Actor
+from muniment.app.ocf_folder import files_of_folder
 from muniment.infra.postgres.database import METADATA
 from muniment.instruments.commands import (
     TokeniseAsset,
     TokeniseCompany,
     TokenisedCompany,
-    files_of_folder,
     tokenise_asset,
     tokenise_company,
     verify_asset,

@@ -24,6 +24,7 @@ from muniment.app.approvals import execute_approved
 from muniment.app.books import open_units
 from muniment.app.cli import JsonOption
 from muniment.app.demo_report import JsonReport, Report, Step, console_report
+from muniment.app.ocf_folder import files_of_folder
 from muniment.app.platform import TestMoney, give_test_money, needs_platform
 from muniment.app.reconciliation import reconcile
 from muniment.app.wiring import Units
@@ -217,7 +218,7 @@ class Demonstration:
 
     def _begin_company(self, desk: Desk) -> instruments.TokenisedCompany:
         """Record the company, set the rules of its first class, and have its token deployed and opened."""
-        files = instruments.files_of_folder(self._data / "ocf")
+        files = files_of_folder(self._data / "ocf")
         with self._units.begin(desk.tenant_id) as unit:
             company = instruments.tokenise_company(desk.owner, instruments.TokeniseCompany(files), unit=unit)
             security_id = next(iter(company.securities.values()))

@@ -11,6 +11,7 @@ import typer
 
 from muniment.app.books import open_units, wait_for
 from muniment.app.cli import JsonOption
+from muniment.app.ocf_folder import files_of_package
 from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
 from muniment.compliance import commands as compliance
 from muniment.instruments import commands as instruments
@@ -46,7 +47,7 @@ def company(
     as_json: JsonOption = False,
 ) -> None:
     """Tokenise a company: one security per stock class, deployed and opened without rules; set rules before you issue."""
-    files = instruments.files_of_folder(package) if package.is_dir() else instruments.files_of_zip(_bytes(package))
+    files = files_of_package(package)
     with open_units() as units:
         actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
         with units.begin(actor.tenant_id) as unit:

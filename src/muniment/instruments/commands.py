@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from muniment.access.model import Action, Actor, authorize
@@ -17,8 +16,6 @@ from muniment.instruments.errors import (
     DocumentNameInvalid,
     DocumentTooLarge,
     FieldTooLong,
-    PackageTooLarge,
-    PackageUnreadable,
     RecordInvalid,
     WrongState,
 )
@@ -43,7 +40,7 @@ from muniment.instruments.model.assets import (
 )
 from muniment.instruments.model.json_text import NotJson, read_json
 from muniment.instruments.model.ocf import OCF_VERSION, Defect, Issuer, OcfPackage, StockClass, read_package, typed, write_package
-from muniment.instruments.model.ocf_archive import FILE_BYTES_MAX, FILES_MAX, PACKAGE_BYTES_MAX, unpack
+from muniment.instruments.model.ocf_archive import FILE_BYTES_MAX, unpack
 from muniment.instruments.model.securities import (
     SUPPLY_MAX,
     DeployingSecurity,
@@ -107,7 +104,7 @@ class TokeniseVehicle:
 
 @dataclass(frozen=True, slots=True)
 class TokeniseCompany:
-    """A company from an Open Cap Table package: its files by path, as `files_of_folder` or `files_of_zip` give them.
+    """A company from an Open Cap Table package: its files by path, as `files_of_zip` or the command line gives them.
 
     `symbols` may name the symbol of a class by its id; else it is made of the class's certificate prefix. `decimals` and
     `currency` are those of the securities that are drafted, one per stock class.
@@ -391,26 +388,6 @@ def json_object(content: bytes, *, file: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RecordInvalid(problem="one JSON object is needed", place=Place(file=file))
     return value
-
-
-def files_of_folder(folder: Path) -> dict[str, bytes]:
-    """Return the JSON files of a package's folder by their path inside it, within the limits of an archive; links are not followed."""
-    if not folder.is_dir():
-        raise PackageUnreadable(problem="there is no such folder", place=Place(file=folder.name))
-    files: dict[str, bytes] = {}
-    bytes_left = PACKAGE_BYTES_MAX
-    for path in sorted(folder.rglob("*.json")):
-        if path.is_symlink() or not path.is_file():
-            continue
-        name = path.relative_to(folder).as_posix()
-        size = path.stat().st_size
-        if size > min(FILE_BYTES_MAX, bytes_left):
-            raise PackageTooLarge(found=size, unit="bytes in one file", allowed=min(FILE_BYTES_MAX, bytes_left), place=Place(file=name))
-        if len(files) == FILES_MAX:
-            raise PackageTooLarge(found=f"more than {FILES_MAX}", unit="files", allowed=FILES_MAX)
-        bytes_left -= size
-        files[name] = path.read_bytes()
-    return files
 
 
 def files_of_zip(archive: bytes) -> dict[str, bytes]:

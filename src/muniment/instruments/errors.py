@@ -38,6 +38,14 @@ class IdentifierInvalid(MunimentError):
     cure = "Compare it with the issuer's papers: the check digit does not allow a mistyped character."
 
 
+class UnknownIdentifierKind(MunimentError):
+    """A kind of identifier that nobody here checks."""
+
+    code = "instruments.unknown_identifier_kind"
+    message = "“{kind}” is no kind of identifier that is checked here."
+    cure = "Use one of: {kinds}."
+
+
 class FieldTooLong(MunimentError):
     """A text longer than the record may carry."""
 

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
+from typing import Any
 
 from muniment.instruments.model.ocf import (
     Defect,
@@ -30,6 +32,9 @@ CLOSINGS: Mapping[str, str] = {
     "TX_STOCK_REISSUANCE": "reissuance",
     "TX_STOCK_CONVERSION": "conversion",
 }
+_TACKING = frozenset({"balance", "reissuance", "conversion"})
+# A chain of securities longer than this is cut; each link is a transaction, and recursion has its end.
+_ORIGINS_DEEP = 500
 NO_LIMIT = frozenset({"UNLIMITED", "NOT APPLICABLE"})
 
 
@@ -40,6 +45,21 @@ class Position:
     stock_class_id: str
     stakeholder_id: str
     shares: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Shares that one holder acquired at one time: one open security."""
+
+    security_id: str
+    stock_class_id: str
+    stakeholder_id: str
+    shares: Fraction
+    acquired_date: dt.date
+    """From when the holder's holding period counts."""
+    origin_security_id: str
+    origin_date: dt.date
+    """The issuance by the company that the shares came of, and its day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +86,10 @@ def replay(package: OcfPackage, *, as_of: dt.date | None = None) -> CapTable:
     a date. A transaction that contradicts the others is not applied and told as a defect; the rest stands.
     """
     day = as_of or package.as_of
+    return _replayed(package, day).cap_table(day)
+
+
+def _replayed(package: OcfPackage, day: dt.date) -> _Ledger:
     ledger = _Ledger(package)
     dated = [each for each in package.objects if each.object_type in _APPLIED and each.body["date"] <= day.isoformat()]
     for _, of_day in groupby(sorted(dated, key=lambda each: each.body["date"]), key=lambda each: each.body["date"]):
@@ -74,7 +98,58 @@ def replay(package: OcfPackage, *, as_of: dt.date | None = None) -> CapTable:
         for each in today:
             ledger.apply(each)
         ledger.check_authorized(today)
-    return ledger.cap_table(day)
+    return ledger
+
+
+def lots(package: OcfPackage, *, as_of: dt.date | None = None) -> tuple[Lot, ...]:
+    """Return the lots that make up the positions at the end of `as_of` (the package's own day by default), by class, holder and age.
+
+    A transfer begins a new lot on its day, and remembers when the shares were first issued. What is left of a security, and what a
+    split, a reissuance or a conversion makes of it, goes on from the day on which the holder acquired it: 17 CFR 230.144(d)(3)(i) and
+    (ii) tack the holding periods of securities that came of others by a split, a recapitalisation or a conversion. Of several sources
+    the latest day counts, which favours nobody's claim to have held for longer.
+    """
+    ledger = _replayed(package, as_of or package.as_of)
+    found = [ledger.lot(security_id) for security_id in ledger.open]
+    return tuple(sorted(found, key=lambda lot: (lot.stock_class_id, lot.stakeholder_id, lot.acquired_date, lot.security_id)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Birth:
+    """To whom and when a security was issued."""
+
+    stakeholder_id: str
+    date: dt.date
+
+
+@dataclass(frozen=True, slots=True)
+class _Mechanism:
+    """How many shares of another class (None: of any) one share becomes, and how a fraction is rounded."""
+
+    to_class: str | None
+    ratio: Fraction
+    rounding: str
+
+
+_ROUNDED: Mapping[str, Callable[[Fraction], int]] = {
+    "CEILING": math.ceil,
+    "FLOOR": math.floor,
+    "NORMAL": lambda exact: math.floor(exact + Fraction(1, 2)),
+}
+
+
+def _ratio(told: Mapping[str, str]) -> Fraction | None:
+    numerator, denominator = Fraction(told["numerator"]), Fraction(told["denominator"])
+    return Fraction(numerator, denominator) if numerator > 0 and denominator > 0 else None
+
+
+def _mechanism(to_class: str | None, told: Mapping[str, Any]) -> _Mechanism:
+    return _Mechanism(to_class, _ratio(told["ratio"]) or Fraction(1), told["rounding_type"])
+
+
+def _mechanisms(rights: Iterable[Mapping[str, Any]]) -> list[_Mechanism]:
+    readable = [right for right in rights if _ratio(right["conversion_mechanism"]["ratio"]) is not None]
+    return [_mechanism(right.get("converts_to_stock_class_id"), right["conversion_mechanism"]) for right in readable]
 
 
 @dataclass(slots=True)
@@ -86,7 +161,15 @@ class _Open:
     shares: Fraction
 
 
-_APPLIED = frozenset({*CLOSINGS, "TX_STOCK_ISSUANCE", "TX_STOCK_CLASS_SPLIT", "TX_STOCK_CLASS_AUTHORIZED_SHARES_ADJUSTMENT"})
+_APPLIED = frozenset(
+    {
+        *CLOSINGS,
+        "TX_STOCK_ISSUANCE",
+        "TX_STOCK_CLASS_SPLIT",
+        "TX_STOCK_CLASS_AUTHORIZED_SHARES_ADJUSTMENT",
+        "TX_STOCK_CLASS_CONVERSION_RATIO_ADJUSTMENT",
+    }
+)
 
 
 class _Ledger:
@@ -104,6 +187,10 @@ class _Ledger:
             if limit is not None and limit < 0:
                 self._note(each, "cap_table.no_quantity", "less than zero cannot be authorised", "initial_shares_authorized")
                 self.authorized[each.object_id] = Fraction(0)
+        self.conversions = {each.object_id: _mechanisms(each.body.get("conversion_rights", ())) for each in package.of_type("STOCK_CLASS")}
+        self.births: dict[str, _Birth] = {}
+        self.origins: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        self.descents: dict[str, tuple[dt.date, str, dt.date]] = {}
         # Stock born of a split's reissuance is counted after the split already.
         self.born_split = {
             resulting
@@ -121,6 +208,8 @@ class _Ledger:
                 self._split(each, typed(each, StockClassSplit))
             case "TX_STOCK_CLASS_AUTHORIZED_SHARES_ADJUSTMENT":
                 self._adjust(each, typed(each, StockClassAuthorizedSharesAdjustment))
+            case "TX_STOCK_CLASS_CONVERSION_RATIO_ADJUSTMENT":
+                self._adjust_ratio(each)
             case _:
                 self._close(each, typed(each, StockClosing))
 
@@ -141,6 +230,28 @@ class _Ledger:
         positions = tuple(Position(class_id, holder_id, shares) for (class_id, holder_id), shares in sorted(held.items()) if shares)
         return CapTable(day, positions, self._outstanding(), dict(self.authorized), tuple(self.defects))
 
+    def lot(self, security_id: str) -> Lot:
+        """Return the lot that an open security is."""
+        security = self.open[security_id]
+        descent = self._descent(security_id, 0)
+        return Lot(security_id, security.stock_class_id, security.stakeholder_id, security.shares, *descent)
+
+    def _descent(self, security_id: str, depth: int) -> tuple[dt.date, str, dt.date]:
+        """Return since when its holder has held it, and the issuance that it came of (of several the latest) with its day."""
+        known = self.descents.get(security_id)
+        if known is not None:
+            return known
+        birth = self.births[security_id]
+        sources = self.origins[security_id] if depth < _ORIGINS_DEEP else []
+        if not sources:
+            return birth.date, security_id, birth.date
+        descents = [self._descent(source, depth + 1) for source, _ in sources]
+        tacks = all(how in _TACKING and self.births[source].stakeholder_id == birth.stakeholder_id for source, how in sources)
+        _, origin, origin_date = max(descents, key=lambda descent: descent[2])
+        acquired = max(descent[0] for descent in descents) if tacks else birth.date
+        found = self.descents[security_id] = (acquired, origin, origin_date)
+        return found
+
     def _issue(self, each: OcfObject, issuance: StockIssuance) -> None:
         quantity = Fraction(issuance.quantity)
         if issuance.stock_class_id not in self.authorized:
@@ -153,6 +264,7 @@ class _Ledger:
             self._note(each, "cap_table.no_quantity", "more than zero shares are needed", "quantity")
         else:
             self.open[issuance.security_id] = _Open(issuance.stakeholder_id, issuance.stock_class_id, quantity)
+            self.births[issuance.security_id] = _Birth(issuance.stakeholder_id, dt.date.fromisoformat(issuance.date))
 
     def _split(self, each: OcfObject, split: StockClassSplit) -> None:
         numerator, denominator = Fraction(split.split_ratio.numerator), Fraction(split.split_ratio.denominator)
@@ -187,6 +299,10 @@ class _Ledger:
             return
         del self.open[closing.security_id]
         self.closed.add(closing.security_id)
+        if closing.balance_security_id:
+            self.origins[closing.balance_security_id].append((closing.security_id, "balance"))
+        for security_id in closing.resulting_security_ids:
+            self.origins[security_id].append((closing.security_id, CLOSINGS[each.object_type]))
 
     def _adds_up(self, each: OcfObject, closing: StockClosing, source: _Open, moved: Fraction) -> bool:
         """Hold the one law of the format: what goes out of a security comes in elsewhere, share by share."""
@@ -209,7 +325,41 @@ class _Ledger:
                 each, "cap_table.does_not_add_up", "the resulting securities do not add up to what was moved", "resulting_security_ids"
             )
             return False
+        if each.object_type == "TX_STOCK_CONVERSION" and not self._converts(closing, source, moved):
+            self._note(
+                each,
+                "cap_table.ratio_differs",
+                "the resulting securities are not what the conversion ratio makes",
+                "resulting_security_ids",
+            )
+            return False
         return True
+
+    def _converts(self, closing: StockClosing, source: _Open, moved: Fraction) -> bool:
+        """Return whether a conversion yields what the class's ratio says, whole or rounded as it says; true where it says nothing."""
+        results = [self.open[security_id] for security_id in closing.resulting_security_ids]
+        mechanism = next(
+            (
+                each
+                for each in self.conversions.get(source.stock_class_id, ())
+                if each.to_class is None or all(result.stock_class_id == each.to_class for result in results)
+            ),
+            None,
+        )
+        if mechanism is None or not results:
+            return True
+        exact = moved * mechanism.ratio
+        return sum(result.shares for result in results) in {exact, Fraction(_ROUNDED[mechanism.rounding](exact))}
+
+    def _adjust_ratio(self, each: OcfObject) -> None:
+        stock_class_id, told = each.body["stock_class_id"], each.body["new_ratio_conversion_mechanism"]
+        if stock_class_id not in self.authorized:
+            self._note(each, "cap_table.unknown_stock_class", "the package has no such stock class", "stock_class_id")
+        elif _ratio(told["ratio"]) is None:
+            self._note(each, "cap_table.no_ratio", "both sides of a ratio are more than zero", "new_ratio_conversion_mechanism.ratio")
+        else:
+            rights = self.conversions.get(stock_class_id) or [_Mechanism(None, Fraction(1), "NORMAL")]
+            self.conversions[stock_class_id] = [_mechanism(each_right.to_class, told) for each_right in rights]
 
     def _outstanding(self) -> dict[str, Fraction]:
         outstanding: dict[str, Fraction] = dict.fromkeys(self.authorized, Fraction(0))

@@ -62,8 +62,8 @@ class Vin:
         if self.check_digit_holds:
             return ()
         warning = (
-            f"The check digit of {self.text} does not hold. That rule binds in North America only, so a vehicle from {self.region} may"
-            " carry this number; compare it with the vehicle."
+            f"The check digit of {self.text} does not hold. The digit is a North American rule, so the number of a vehicle from"
+            f" {self.region} may be genuine; compare it with the vehicle."
         )
         return (warning,)
 
@@ -90,6 +90,18 @@ def parse_vin(text: str, *, field: str = "vin") -> Vin:
     if not holds and region == "North America":
         raise VinCheckDigitWrong(vin=vin, found=vin[CHECK_DIGIT_POSITION - 1], expected=check_digit_of(vin), place=Place(field=field))
     return Vin(vin, region, holds, model_year_of(vin) if region == "North America" else None)
+
+
+def is_without_region(text: str) -> bool:
+    """Return whether a text has the form of a number that no region gives out: it begins with 0."""
+    vin = text.strip().upper()
+    return len(vin) == VIN_CHARACTERS and vin[0] == "0" and all(character in VALUES for character in vin)
+
+
+def has_right_check_digit(text: str) -> bool:
+    """Return whether the ninth character of a well-formed number fits the other sixteen."""
+    vin = text.strip().upper()
+    return check_digit_of(vin) == vin[CHECK_DIGIT_POSITION - 1]
 
 
 def check_digit_of(vin: str) -> str:

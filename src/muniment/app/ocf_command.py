@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`muniment ocf`: Open Cap Table packages (OCF 1.2.0) checked, replayed and written. Only the export needs the books."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from muniment.app.cli import EXIT_REFUSED, JsonOption
+from muniment.app.ocf_folder import files_of_package
+from muniment.instruments.model.cap_table import replay
+from muniment.instruments.model.ocf import Defect, read_package
+from muniment.instruments.model.ocf_check import check_package, last_day
+from muniment.units.instants import parse_date
+from muniment.units.shares import format_shares
+
+APP = typer.Typer(no_args_is_help=True, add_completion=False)
+
+DECIMALS = 10
+"""As many as OCF's numbers may have; what splits make beyond them is shown as a fraction."""
+
+PackageArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder or zip of an Open Cap Table package (OCF 1.2.0).")]
+
+
+@APP.callback()
+def ocf() -> None:
+    """Check, replay and export cap tables in the Open Cap Table Format."""
+
+
+@APP.command()
+def check(package: PackageArgument, *, as_json: JsonOption = False) -> None:
+    """Say everything that is wrong with a package, with file, object and field; exit 2 when anything is.
+
+    Objects are the items of all files of the package; the issuer, who stands in the manifest, is not counted. What is only worth a
+    look, such as a wrong MD5 digest in the manifest, is told apart and fails nothing.
+    """
+    checked = check_package(files_of_package(package))
+    if as_json:
+        body = {
+            "objects": checked.objects,
+            "problems": [_as_json(problem) for problem in checked.problems],
+            "hints": [_as_json(hint) for hint in checked.hints],
+        }
+        typer.echo(json.dumps(body))
+    else:
+        for problem in checked.problems:
+            typer.secho(f"{problem.place}: {problem.problem}", fg="red")
+        for hint in checked.hints:
+            typer.secho(f"{hint.place}: {hint.problem}", fg="yellow")
+        typer.echo(f"{checked.objects} objects, {len(checked.problems)} problems")
+    if checked.problems:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+@APP.command()
+def positions(
+    package: PackageArgument,
+    *,
+    as_of: Annotated[str, typer.Option(help="The day, at whose end; the last one of the package where it is left out.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Say who holds how much of which class, by replaying the package's stock transactions.
+
+    What contradicts itself is left out of the replay; `muniment ocf check` tells it.
+    """
+    day = parse_date(as_of, field="as_of") if as_of else None
+    read = read_package(files_of_package(package))
+    held = sorted(replay(read, as_of=day or last_day(read)).positions, key=lambda each: (each.stakeholder_id, each.stock_class_id))
+    if as_json:
+        rows = [
+            {"stakeholder_id": each.stakeholder_id, "stock_class_id": each.stock_class_id, "quantity": _text_of(each.shares)}
+            for each in held
+        ]
+        typer.echo(json.dumps(rows))
+        return
+    table = Table("stakeholder", "class", "quantity", box=None)
+    for each in held:
+        table.add_row(each.stakeholder_id, each.stock_class_id, _text_of(each.shares))
+    Console(soft_wrap=True, markup=False).print(table)
+
+
+def _as_json(defect: Defect) -> dict[str, str | None]:
+    return {"file": defect.file, "id": defect.object_id, "field": defect.field, "message": defect.problem}
+
+
+def _text_of(shares: Fraction) -> str:
+    """Return a number of shares exactly: in decimals where it has at most ten, else as a fraction."""
+    scaled = shares * 10**DECIMALS
+    return format_shares(int(scaled), decimals=DECIMALS) if scaled.denominator == 1 else str(shares)
