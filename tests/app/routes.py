@@ -136,6 +136,7 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     # Register
     ("GET", "/v1/securities/{security_id}/register"): Line(Action.REGISTER_VIEW),
     ("GET", "/v1/securities/{security_id}/movements"): Line(Action.REGISTER_VIEW),
+    ("GET", "/v1/securities/{security_id}/ocf"): Line(Action.PARTIES_EXPORT),
     ("POST", "/v1/securities/{security_id}/register/verify"): Line(Action.REGISTER_REBUILD),
     ("GET", "/v1/securities/{security_id}/lots"): Line(Action.REGISTER_VIEW),
     ("PUT", "/v1/securities/{security_id}/movements/{transaction_hash}/{position}/annotation"): Line(

@@ -84,7 +84,7 @@ def test_a_vehicle_from_elsewhere_may_be_genuine_though_its_digit_fails() -> Non
         ("DTI", "A9J9K872S", False),
     ],
 )
-def test_forms_without_a_check_digit_are_checked_as_forms(kind: str, value: str, valid: bool) -> None:  # noqa: FBT001
+def test_forms_without_a_check_digit_are_checked_as_forms(kind: str, value: str, valid: bool) -> None:  # noqa: FBT001 - a parameter of the test
     ended = run("identifiers", "check", kind, value, "--json")
     assert (ended.told[0]["valid"], ended.code) == (valid, 0 if valid else 2)
 

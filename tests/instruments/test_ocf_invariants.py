@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+import datetime as dt
 import json
+from collections import Counter
 from pathlib import Path
 from random import Random
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +19,9 @@ from hypothesis import strategies as st
 from muniment.instruments.model.cap_table import lots, replay
 from muniment.instruments.model.ocf import read_package, write_package
 from muniment.instruments.model.ocf_check import check_package
+from muniment.instruments.model.ocf_ledger import RegisterHolder, RegisterMovement, package_of, stock_class_of, with_register
+from muniment.instruments.model.securities import SecurityTerms
+from muniment.units.ids import AssetRecordId, SecurityId
 from tests.instruments import ocf_histories
 from tests.instruments.ocf_histories import History, a_history, as_fractions, file_of, files_of
 from tests.instruments.test_ocf import Schemas
@@ -148,3 +155,92 @@ def test_every_object_type_that_the_design_names_occurs_in_the_made_up_companies
         *("TX_STOCK_CLASS_AUTHORIZED_SHARES_ADJUSTMENT", "TX_ISSUER_AUTHORIZED_SHARES_ADJUSTMENT", "TX_STOCK_PLAN_POOL_ADJUSTMENT"),
         *("TX_CONVERTIBLE_ISSUANCE", "TX_WARRANT_ISSUANCE", "TX_EQUITY_COMPENSATION_ISSUANCE", "TX_VESTING_START"),
     } <= types
+
+
+# The register told in the format
+
+TERMS = SecurityTerms(
+    security_id=SecurityId(UUID(int=7)),
+    asset_record_id=AssetRecordId(UUID(int=8)),
+    kind="equity",
+    name="Made Up Works Common",
+    symbol="MADE",
+    decimals=2,
+    currency="USD",
+    shares_authorized=None,
+    share_class="common",
+    drafted_at=dt.datetime(2025, 1, 1, tzinfo=dt.UTC),
+)
+WALLETS = ("w-1", "w-2", "w-3")
+
+
+def a_register(random: Random, *, begins: dt.datetime) -> tuple[list[RegisterMovement], dict[dt.date, dict[str, int]]]:
+    """Return movements in the chain's order, several of them on some days, and what each holder has after each day."""
+    movements: list[RegisterMovement] = []
+    held: Counter[str] = Counter()
+    books: dict[dt.date, dict[str, int]] = {}
+    at = begins
+    for number in range(random.randint(1, 20)):
+        at += dt.timedelta(hours=random.randint(0, 30))
+        giver = random.choice([None, *(wallet for wallet in WALLETS if held[wallet])])
+        receiver = random.choice([*WALLETS, *([] if giver is None else [None])])
+        shares = random.randint(1, 100_000 if giver is None else held[giver])
+        movements.append(RegisterMovement(f"0x{number:064x}-0", at, giver, receiver, shares))
+        if giver is not None:
+            held[giver] -= shares
+        if receiver is not None:
+            held[receiver] += shares
+        books[at.date()] = {wallet: shares for wallet, shares in held.items() if shares}
+    return movements, books
+
+
+@MANY
+@given(HISTORIES, st.integers(0, 2**32), st.sampled_from(["common", None]))
+def test_a_register_told_in_the_format_replays_to_itself_on_every_day(
+    schemas: Schemas, history: History, seed: int, share_class: str | None
+) -> None:
+    imported = read_package(files_of(history))
+    begins = dt.datetime.combine(history.today, dt.time(12), tzinfo=dt.UTC) + dt.timedelta(days=1)
+    movements, books = a_register(Random(seed), begins=begins)
+    terms = dataclasses.replace(TERMS, share_class=share_class)
+    holders = [RegisterHolder(wallet, f"Invented {wallet}", is_person=True) for wallet in WALLETS]
+    told = with_register(imported, terms, holders, movements)
+    class_id = stock_class_of(terms, told)
+    for day, book in books.items():
+        table = replay(told, as_of=day)
+        positions = {each.stakeholder_id: each.shares * 100 for each in table.positions if each.stock_class_id == class_id}
+        assert (positions, table.defects) == (book, ())
+    # The other class is untouched.
+    others = {(each.stakeholder_id, each.shares) for each in replay(told).positions if each.stock_class_id == "preferred"}
+    assert others == {(each.stakeholder_id, each.shares) for each in replay(imported).positions if each.stock_class_id == "preferred"}
+    written = write_package(told)
+    for item in json.loads(written["Transactions.ocf.json"])["items"]:
+        assert schemas.validators[item["object_type"]].is_valid(item), item
+    assert check_package(written).problems == ()
+    assert write_package(read_package(written)) == written
+    assert {each.body["id"] for each in imported.objects} <= {each.body["id"] for each in told.objects}
+
+
+def test_a_company_without_movements_is_told_as_it_was_imported() -> None:
+    imported = read_package(files_of(a_history(Random(5))))
+    assert with_register(imported, TERMS, [], []) == imported
+
+
+def test_a_transfer_takes_the_oldest_shares_and_what_is_left_keeps_its_day() -> None:
+    empty = package_of(
+        {"legal_name": "Made Up Works, Inc.", "formation_date": "2023-05-01", "country_of_formation": "US"},
+        asset_id="0x01",
+        recorded_at=TERMS.drafted_at,
+    )
+    days = [dt.datetime(2025, 3, day, tzinfo=dt.UTC) for day in (1, 2, 3)]
+    movements = [
+        RegisterMovement("a", days[0], None, "w-1", 1_000),
+        RegisterMovement("b", days[1], None, "w-1", 500),
+        RegisterMovement("c", days[2], "w-1", "w-2", 400),
+    ]
+    holders = [RegisterHolder(wallet, wallet, is_person=False) for wallet in ("w-1", "w-2")]
+    found = [
+        (lot.stakeholder_id, lot.shares, lot.acquired_date.day, lot.origin_date.day)
+        for lot in lots(with_register(empty, TERMS, holders, movements))
+    ]
+    assert found == [("w-1", 6, 1, 1), ("w-1", 5, 2, 2), ("w-2", 4, 3, 1)]

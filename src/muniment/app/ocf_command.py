@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from muniment.app.cli import EXIT_REFUSED, JsonOption
-from muniment.app.ocf_folder import files_of_package
+from muniment.app.member_options import AsOption, OrganisationOption, PasswordFileOption
+from muniment.app.ocf_folder import files_of_package, write_folder
 from muniment.instruments.model.cap_table import replay
 from muniment.instruments.model.ocf import Defect, read_package
 from muniment.instruments.model.ocf_check import check_package, last_day
@@ -83,6 +84,37 @@ def positions(
     for each in held:
         table.add_row(each.stakeholder_id, each.stock_class_id, _text_of(each.shares))
     Console(soft_wrap=True, markup=False).print(table)
+
+
+@APP.command()
+def export(
+    security: Annotated[str, typer.Argument(help="The security's symbol or id.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; made where it is missing.")],
+    *,
+    member: AsOption,
+    organisation_name: OrganisationOption = "",
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a company's package (OCF 1.2.0) with what the register shows of the security: issues and transfers on the chain.
+
+    The files hold the holders' names, so only you may read them; they replace those of an earlier export in the folder.
+    """
+    # The books are not needed to check a package, and loading them takes longer than checking one.
+    from muniment.app.books import open_units
+    from muniment.app.shares_command import security_of
+    from muniment.app.signed_in import actor_of, password_from
+    from muniment.register import commands as register
+
+    with open_units() as units:
+        actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
+        with units.begin(actor.tenant_id) as unit:
+            files = register.export_ocf(actor, security_of(unit, security), unit=unit)
+    write_folder(folder, files)
+    if as_json:
+        typer.echo(json.dumps({"folder": str(folder), "files": sorted(files)}))
+    else:
+        typer.echo(f"{len(files)} files written to {folder}")
 
 
 def _as_json(defect: Defect) -> dict[str, str | None]:

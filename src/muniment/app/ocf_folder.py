@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the files of an Open Cap Table package from this machine's disk, within limits. What they say is read in `instruments`."""
+"""The files of an Open Cap Table package on this machine's disk, read within limits and written. What they say is read in `instruments`."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from muniment.instruments.errors import PackageTooLarge, PackageUnreadable
+from muniment.instruments.model.ocf import FILE_KINDS
 from muniment.instruments.model.ocf_archive import ARCHIVE_BYTES_MAX, FILE_BYTES_MAX, FILES_MAX, PACKAGE_BYTES_MAX, unpack
 from muniment.units.errors import Place
 
@@ -46,3 +49,17 @@ def files_of_folder(folder: Path) -> dict[str, bytes]:
         bytes_left -= size
         files[name] = path.read_bytes()
     return files
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a package's files, for nobody else to read; a file of an earlier export that this one does not have is removed."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for kind in FILE_KINDS:
+        if kind.file_name not in files:
+            (folder / kind.file_name).unlink(missing_ok=True)
+    for name, content in files.items():
+        # Written beside and moved: a reader finds the old file or the new one, whole.
+        beside = folder / f".{name}.new"
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
+            opened.write(content)
+        beside.replace(folder / name)

@@ -4,27 +4,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from muniment.access import commands as access
 from muniment.access.errors import NotAMember
 from muniment.access.model import Actor
+from muniment.app.member_options import AsOption, OrganisationOption, PasswordFileOption
 from muniment.app.wiring import Units
 from muniment.infra.configuration import read_secret_file
 from muniment.units.ids import TenantId
 
+__all__ = ["AsOption", "OrganisationOption", "PasswordFileOption", "actor_of", "password_from"]
+
 COMMAND_LINE = "command line"
 """The source that sign-ins from here are counted under."""
-
-AsOption = Annotated[str, typer.Option("--as", help="E-mail address of the member who acts.")]
-OrganisationOption = Annotated[
-    str, typer.Option("--organisation", help="The organisation's name or id; the first of yours where it is left out.")
-]
-PasswordFileOption = Annotated[
-    Path | None, typer.Option("--password-file", help="A file of mode 600 with the password; asked for where it is left out.")
-]
 
 
 def password_from(file: Path | None, *, confirm: bool = False) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from muniment.instruments.errors import (
     DocumentNameInvalid,
     DocumentTooLarge,
     FieldTooLong,
+    NoCapTable,
     RecordInvalid,
     WrongState,
 )
@@ -41,6 +43,7 @@ from muniment.instruments.model.assets import (
 from muniment.instruments.model.json_text import NotJson, read_json
 from muniment.instruments.model.ocf import OCF_VERSION, Defect, Issuer, OcfPackage, StockClass, read_package, typed, write_package
 from muniment.instruments.model.ocf_archive import FILE_BYTES_MAX, unpack
+from muniment.instruments.model.ocf_ledger import package_of
 from muniment.instruments.model.securities import (
     SUPPLY_MAX,
     DeployingSecurity,
@@ -345,6 +348,20 @@ def export_company(actor: Actor, asset_record_id: AssetRecordId, *, unit: Instru
     files = write_package(_package(asset_record_id, unit=unit))
     unit.audit.record(actor, Action.PARTIES_EXPORT, f"asset_record/{asset_record_id}", {"files": len(files)})
     return files
+
+
+def company_package(asset_record_id: AssetRecordId, *, unit: InstrumentsUnit) -> OcfPackage:
+    """Return a company's imported package, or an empty one of a company that was recorded without; refuse any other asset.
+
+    Asks for no right: the caller has authorised.
+    """
+    package = unit.cap_tables.package(asset_record_id)
+    if package is not None:
+        return package
+    asset = unit.assets.get(asset_record_id)
+    if asset.kind != "equity":
+        raise NoCapTable(title=asset.title, kind=asset.kind)
+    return package_of(json.loads(asset.canonical_json)["asset"], asset_id=asset.asset_id, recorded_at=asset.recorded_at)
 
 
 def verify_asset(asset_id: AssetId, *, unit: InstrumentsUnit) -> AssetVerification:

@@ -150,6 +150,14 @@ class PackageUnreadable(MunimentError):
     cure = "Give a folder or a zip file with one Manifest.ocf.json and the files it names."
 
 
+class NoCapTable(MunimentError):
+    """The Open Cap Table Format describes companies only."""
+
+    code = "instruments.no_cap_table"
+    message = "{title} is of the kind {kind}; only a company has a cap table."
+    cure = "Ask for a security of a company, or read the register instead."
+
+
 class PackageTooLarge(MunimentError):
     """A package beyond the limits: files, bytes, objects."""
 

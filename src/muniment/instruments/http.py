@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import io
 import json
 import re
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -26,7 +24,7 @@ from muniment.access.ports import Answer
 from muniment.instruments import commands
 from muniment.instruments.commands import DOCUMENT_BYTES_MAX, DocumentUpload, DraftSecurity, TokenisedAsset
 from muniment.instruments.errors import AssetNotFound
-from muniment.instruments.model.ocf_archive import ARCHIVE_BYTES_MAX
+from muniment.instruments.model.ocf_archive import ARCHIVE_BYTES_MAX, pack
 from muniment.instruments.model.securities import DraftedSecurity, Security
 from muniment.instruments.ports import InstrumentsUnit, StoredAsset, StoredDocument
 from muniment.parties.model import parse_address
@@ -325,7 +323,7 @@ def get_ocf(actor: AsActor, asset_id: Id, begin: Begin) -> Response[bytes]:
         asset = commands.find_asset(actor, _asset_id(asset_id), unit=unit)
         files = commands.export_company(actor, asset.asset_record_id, unit=unit)
     headers = {"Content-Disposition": 'attachment; filename="cap-table.ocf.zip"', "Cache-Control": "no-store"}
-    return Response(_zipped(files), media_type="application/zip", headers=headers)
+    return Response(pack(files), media_type="application/zip", headers=headers)
 
 
 @get("/v1/assets/{asset_id:str}/documents", sync_to_thread=True, tags=["Documents"], summary="An asset's documents")
@@ -523,14 +521,6 @@ def _security(security: Security, *, unit: InstrumentsUnit) -> SecurityBody:
         token_address=None if isinstance(security, DraftedSecurity) else security.token_address,
         drafted_at=terms.drafted_at,
     )
-
-
-def _zipped(files: Mapping[str, bytes]) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name), content, compress_type=zipfile.ZIP_DEFLATED)
-    return packed.getvalue()
 
 
 def _quoted(name: str) -> str:

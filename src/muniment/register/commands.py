@@ -5,12 +5,17 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from muniment.access.model import Action, Actor, authorize, permits
+from muniment.instruments.commands import company_package
+from muniment.instruments.model.ocf import write_package
+from muniment.instruments.model.ocf_ledger import RegisterHolder, RegisterMovement, with_register
+from muniment.instruments.model.securities import DeployingSecurity, DraftedSecurity
 from muniment.instruments.ports import Securities
 from muniment.parties.commands import names_of
+from muniment.parties.model import InvestorKind, Wallet, display_name
 from muniment.register.errors import (
     AcquiredLater,
     BadCursor,
@@ -24,6 +29,7 @@ from muniment.register.errors import (
 )
 from muniment.register.model import (
     NOTHING_SAID,
+    ZERO_ADDRESS,
     Block,
     CapTable,
     HolderSnapshot,
@@ -107,6 +113,57 @@ def view_movements(
     shown = found[:limit]
     more = len(found) > limit
     return MovementsPage(shown, f"{shown[-1].block_number}-{shown[-1].log_index}" if more else None)
+
+
+def export_ocf(actor: Actor, security_id: SecurityId, *, unit: RegisterUnit) -> dict[str, bytes]:
+    """Return a company's OCF 1.2.0 package, file name to bytes, with what the register shows of one class until the last final block.
+
+    Contains personal data: the holders' names. A wallet of nobody known stands for itself; an erased person is called so.
+    """
+    authorize(actor, Action.PARTIES_EXPORT, tenant_id=unit.tenant_id)
+    authorize(actor, Action.REGISTER_VIEW, tenant_id=unit.tenant_id)
+    terms = unit.securities.get(security_id).terms
+    package = company_package(terms.asset_record_id, unit=unit)
+    movements = _final_movements(security_id, unit=unit)
+    addresses = {address for each in movements for address in (each.from_wallet, each.to_wallet) if address != ZERO_ADDRESS}
+    wallets = unit.wallets.by_addresses(sorted(addresses))
+    holder_ids = {address: str(wallets[address].investor_id) if address in wallets else str(address) for address in addresses}
+    told = [
+        RegisterMovement(
+            f"{each.transaction_hash}-{each.log_index}",
+            each.occurred_at,
+            None if each.from_wallet == ZERO_ADDRESS else holder_ids[each.from_wallet],
+            None if each.to_wallet == ZERO_ADDRESS else holder_ids[each.to_wallet],
+            each.shares,
+        )
+        for each in movements
+    ]
+    files = write_package(with_register(package, terms, _holders(addresses, wallets, unit=unit), told))
+    unit.audit.record(actor, Action.PARTIES_EXPORT, f"security/{security_id}", {"files": len(files), "movements": len(movements)})
+    return files
+
+
+def _final_movements(security_id: SecurityId, *, unit: RegisterUnit) -> list[Movement]:
+    """Return the movements up to the last final block, in the chain's order; none of a security that is not on the chain yet."""
+    if isinstance(unit.securities.get(security_id), DraftedSecurity | DeployingSecurity):
+        return []
+    final = unit.register_chain.final_block().number
+    found: list[Movement] = []
+    before: MovementPlace | None = None
+    while page := unit.register.movements(security_id, before=before, limit=MOVEMENTS_PAGE_MAX):
+        found += page
+        before = MovementPlace(page[-1].block_number, page[-1].log_index)
+    return [movement for movement in reversed(found) if movement.block_number <= final]
+
+
+def _holders(addresses: Iterable[Address], wallets: Mapping[Address, Wallet], *, unit: RegisterUnit) -> list[RegisterHolder]:
+    investors = unit.investors.many(sorted({wallet.investor_id for wallet in wallets.values()}))
+    people = unit.investors.persons(list(investors))
+    known = [
+        RegisterHolder(str(investor_id), display_name(people.get(investor_id)), is_person=investor.kind is InvestorKind.PERSON)
+        for investor_id, investor in investors.items()
+    ]
+    return known + [RegisterHolder(str(address), str(address), is_person=False) for address in addresses if address not in wallets]
 
 
 def snapshot(

@@ -17,6 +17,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
 from muniment.access.model import Action, Actor, authorize
 from muniment.infra.parquet import NoParquet, parquet_bytes
+from muniment.instruments.model.ocf_archive import pack
 from muniment.parties.model import parse_address
 from muniment.register import commands, process
 from muniment.register.errors import ParquetNotInstalled, UnknownTerm
@@ -429,6 +430,18 @@ def parse_term(text: str, known: Sequence[str], *, field: str) -> str:
     if text not in known:
         raise UnknownTerm(text=text, field=field, known=", ".join(known), place=Place(field=field))
     return text
+
+
+@get("/v1/securities/{security_id:str}/ocf", sync_to_thread=True, tags=["Register"], summary="The register as an OCF package")
+def get_security_ocf(actor: AsActor, security_id: Id, begin: Begin) -> Response[bytes]:
+    """Return the company's OCF 1.2.0 package with what the register shows of one class, zipped; contains personal data, audited."""
+    with begin(actor.tenant_id) as unit:
+        files = commands.export_ocf(actor, SecurityId(parse_id(security_id, field="security_id")), unit=unit)
+    headers = {"Content-Disposition": 'attachment; filename="register.ocf.zip"', "Cache-Control": "no-store"}
+    return Response(pack(files), media_type="application/zip", headers=headers)
+
+
+ROUTES: Sequence[HTTPRouteHandler] = [get_register, get_movements, post_verify_register]
 
 
 def cap_table_body(table: CapTable, *, decimals: int) -> RegisterBody:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A zip archive's files, taken out within limits and without trust. What the files say is read in `ocf`."""
+"""A zip archive's files, put in, and taken out within limits and without trust. What the files say is read in `ocf`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import posixpath
 import stat
 import zipfile
 import zlib
+from collections.abc import Mapping
 
 from muniment.instruments.errors import PackageTooLarge, PackageUnreadable, PackageUnsafe
 from muniment.units.errors import Place
@@ -62,6 +63,15 @@ def unpack(archive: bytes) -> dict[str, bytes]:
         lzma.LZMAError,
     ) as error:
         raise PackageUnreadable(problem=f"no sound zip archive ({type(error).__name__})") from None
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """Return the files as a zip archive; the same files give the same bytes."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content, compress_type=zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
 
 
 def _files_of(opened: zipfile.ZipFile) -> dict[str, bytes]:
