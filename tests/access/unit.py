@@ -32,8 +32,17 @@ from muniment.infra.outbox import PostgresOutbox
 from muniment.infra.postgres.database import Database
 from muniment.infra.sealing import Sealer
 from muniment.infra.signing import KeyStore
-from muniment.parties.model import SandboxIdentityProvider
-from muniment.parties.store import PostgresClaims, PostgresInvestors, PostgresWallets
+from muniment.parties.chain import EvmWalletSignatures
+from muniment.parties.model import ProofDomain, SandboxIdentityProvider
+from muniment.parties.store import (
+    PostgresClaims,
+    PostgresIdentityChecks,
+    PostgresInvestors,
+    PostgresQueue,
+    PostgresSanctions,
+    PostgresWalletChallenges,
+    PostgresWallets,
+)
 from muniment.units.ids import TenantId, UserId, new_id
 
 NOON = dt.datetime(2026, 7, 1, 12, 0, tzinfo=dt.UTC)
@@ -47,12 +56,26 @@ class NoTransactions:
         raise AssertionError(f"nothing here sends transactions, not even {name}")
 
 
+class NoContracts:
+    """A chain on which nobody has code: every wallet is a key's."""
+
+    def code_at(self, _address: str) -> bytes:
+        """Return no code."""
+        return b""
+
+
+NO_CONTRACTS = NoContracts()
+BOUND_TO = ProofDomain(domain="shares.example.com", uri="https://shares.example.com", chain_id=31337)
+
+
 class TestUnit:
     """What `app.wiring.Unit` gives, as far as access and parties go."""
 
     __test__ = False
 
-    def __init__(self, connection: sa.Connection, *, tenant_id: TenantId, clock: FixedClock, sealer: Sealer) -> None:
+    def __init__(
+        self, connection: sa.Connection, *, tenant_id: TenantId, clock: FixedClock, sealer: Sealer, chain: Any = NO_CONTRACTS
+    ) -> None:
         self.connection = connection
         self.tenant_id = tenant_id
         self.clock = clock
@@ -72,6 +95,11 @@ class TestUnit:
         self.wallets = PostgresWallets(connection, tenant_id=tenant_id)
         self.claims = PostgresClaims(connection, tenant_id=tenant_id)
         self.identity_provider = SandboxIdentityProvider()
+        self.sanctions = PostgresSanctions(connection, tenant_id=tenant_id, sealer=sealer)
+        self.identity_checks = PostgresIdentityChecks(connection, tenant_id=tenant_id, sealer=sealer)
+        self.wallet_challenges = PostgresWalletChallenges(connection, tenant_id=tenant_id)
+        self.wallet_signatures = EvmWalletSignatures(chain, bound_to=BOUND_TO)
+        self.queue = PostgresQueue(connection, tenant_id=tenant_id)
         self.keys = KeyStore(connection, sealer=sealer, clock=clock)
 
     def events(self) -> list[str]:

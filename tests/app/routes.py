@@ -55,6 +55,8 @@ DIVIDEND = {
 }
 MOVE = {"security_id": "{security_id}", "from_wallet": WALLET, "to_wallet": OTHER_WALLET, "shares": "1"}
 
+CLAIM = {"topic": "tax_form", "basis": "w9", "issuer": "the investor", "evidence_sha256": "5" * 64, "expires_at": LATER}
+
 
 def _listing(action: Action | Open) -> Line:
     return Line(action, names_a_thing=False)
@@ -110,6 +112,21 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("POST", "/v1/investors/{investor_id}/review"): Line(Action.PARTIES_VERIFY, json={"accepted": False}),
     ("POST", "/v1/investors/{investor_id}/wallets"): Line(Action.PARTIES_ADD_WALLET, json={}),
     ("POST", "/v1/investors/{investor_id}/erase"): Line(Action.PARTIES_ERASE),
+    ("POST", "/v1/investors/{investor_id}/reverify"): Line(Action.PARTIES_VERIFY, json={"changes": {"country": "LI"}}),
+    ("POST", "/v1/investors/{investor_id}/claims"): Line(Action.PARTIES_ADD_CLAIM, json=CLAIM),
+    ("POST", "/v1/investors/{investor_id}/claims/{claim_id}/revoke"): Line(Action.PARTIES_REVOKE_CLAIM, json={"reason": "wrong"}),
+    ("POST", "/v1/investors/{investor_id}/wallet-proofs"): Line(Action.PARTIES_ADD_WALLET, json={"address": OTHER_WALLET}),
+    ("POST", "/v1/investors/{investor_id}/wallet-proofs/answer"): Line(
+        Action.PARTIES_ADD_WALLET, json={"message": "none", "signature": "0x00"}
+    ),
+    ("GET", "/v1/investors/{investor_id}/sanctions-hits"): Line(Action.PARTIES_VIEW_PERSONAL_DATA),
+    ("POST", "/v1/sanctions-hits/{hit_id}/clear"): Line(Action.PARTIES_SCREEN, json={"reason": "born elsewhere"}),
+    ("GET", "/v1/sanctions-lists"): _listing(Action.PARTIES_VIEW),
+    ("POST", "/v1/sanctions-lists"): Line(Action.PARTIES_SCREEN, upload="entry_id,name\n", query={"source": "walked"}, names_a_thing=False),
+    ("POST", "/v1/sanctions-lists/screening"): _listing(Action.PARTIES_SCREEN),
+    ("GET", "/v1/review-queue"): _listing(Action.PARTIES_VIEW),
+    ("PUT", "/v1/identity-providers/{provider}/secret"): Line(Action.PARTIES_SET_PROVIDER, names_a_thing=False),
+    ("POST", "/v1/identity-webhooks/{organisation_id}/{provider}"): Line(Open.PUBLIC, json={}, names_a_thing=False),
     # Instruments
     ("GET", "/v1/assets"): _listing(Action.INSTRUMENTS_VIEW),
     ("POST", "/v1/assets"): Line(Action.INSTRUMENTS_TOKENISE, json={"asset": {"kind": "other"}}, names_a_thing=False),

@@ -122,6 +122,10 @@ def all_things(world: World, things: dict[str, str]) -> dict[str, str]:
         "asset_id": asset.asset_id,
         "document_id": str(documents[0].document_id),
         "user_id": str(world.auditor.actor.user_id),
+        "claim_id": str(uuid.UUID(int=8)),
+        "hit_id": str(uuid.UUID(int=9)),
+        "organisation_id": str(world.tenant_id),
+        "provider": "sandbox",
         "action": "settlement.issue",
         "code": "access.not_permitted",
         "file_path": "icon.svg",
@@ -134,6 +138,7 @@ def no_things(all_things: dict[str, str]) -> dict[str, str]:
     """Ids of the right shape that nothing has."""
     shapes = {"asset_id": "0x" + "5" * 64, "transaction_hash": "0x" + "6" * 64}
     kept = ("action", "code", "file_path", "position", "from_wallet", "blocked_wallet")
+    kept = ("action", "code", "file_path", "from_wallet", "blocked_wallet", "provider")
     return {name: shapes.get(name, text if name in kept else str(uuid.uuid4())) for name, text in all_things.items()}
 
 

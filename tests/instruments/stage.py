@@ -50,7 +50,7 @@ class StageUnit(TestUnit):
     __test__ = False
 
     def __init__(self, stage: Stage, connection: sa.Connection, *, tenant_id: TenantId) -> None:
-        super().__init__(connection, tenant_id=tenant_id, clock=stage.clock, sealer=stage.sealer)
+        super().__init__(connection, tenant_id=tenant_id, clock=stage.clock, sealer=stage.sealer, chain=stage.evm)
         self.keys = stage.key_store(connection)
         self.transactions = stage.transactions(connection, tenant_id=tenant_id)
         self.assets = PostgresAssets(connection, tenant_id=tenant_id, sealer=stage.sealer)

@@ -49,7 +49,7 @@ def check(
         document_expires=dt.date.fromisoformat(expires),
         is_accredited=accredited,
     )
-    return SandboxIdentityProvider().check(investor, person, at=NOON)
+    return SandboxIdentityProvider().verdict(investor, person, at=NOON)
 
 
 def codes(verdict: Verdict) -> list[str]:

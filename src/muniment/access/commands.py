@@ -486,7 +486,8 @@ def approval_policy(actor: Actor, *, unit: AccessUnit) -> Mapping[Action, bool]:
     """Return for each action that knows four eyes whether the organisation asks for them."""
     authorize(actor, Action.ACCESS_VIEW_APPROVALS, tenant_id=unit.tenant_id)
     decided = unit.approvals.policy()
-    return {action: decided.get(action, True) for action in sorted(FOUR_EYES_ACTIONS, key=lambda action: action.value)}
+    otherwise = decided.get(Action.ACCESS_SET_APPROVAL_POLICY, True)
+    return {action: decided.get(action, otherwise) for action in sorted(FOUR_EYES_ACTIONS, key=lambda action: action.value)}
 
 
 def set_approval_policy(actor: Actor, action: Action, *, required: bool, unit: AccessUnit) -> Clearance:
@@ -506,6 +507,9 @@ def set_approval_policy(actor: Actor, action: Action, *, required: bool, unit: A
 
 def _is_required(action: Action, unit: AccessUnit) -> bool:
     decided = unit.approvals.required(action)
+    if decided is None and action in FOUR_EYES_ACTIONS:
+        # An action that is younger than the organisation: where one person may change the policy, a second one may not exist.
+        decided = unit.approvals.required(Action.ACCESS_SET_APPROVAL_POLICY)
     return action in FOUR_EYES_ACTIONS if decided is None else decided
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from muniment.access.model import Actor, ApprovedApproval, Pending
 from muniment.app import approvals
+from muniment.parties.model import Claim
 from muniment.servicing.model import DeclaredDividend
 from muniment.settlement.model import Instruction, IssueReport
 from muniment.units.decisions import Refused
@@ -39,6 +40,8 @@ def execute_approved(actor: Actor, approved: ApprovedApproval, *, unit: Any) -> 
             return _instructions([outcome])
         case DeclaredDividend():
             return {"dividend_id": str(outcome.dividend_id), "href": f"/dividends/{outcome.dividend_id}"}
+        case Claim():
+            return {"claim_id": str(outcome.claim_id), "href": f"/investors/{outcome.investor_id}"}
         case list():
             return _instructions(outcome)
         case _:

@@ -8,11 +8,17 @@ from typing import Any, TypeAlias
 
 from muniment.access import commands as access_commands
 from muniment.access.model import Action, Actor, ApprovedApproval, parse_action
+from muniment.parties import commands as parties_commands
+from muniment.parties.model import AddClaim
 from muniment.servicing import commands as servicing_commands
 from muniment.servicing.ports import ServicingUnit
 from muniment.settlement import commands as settlement_commands
 
 Execution: TypeAlias = Callable[[Actor, Mapping[str, Any], ServicingUnit], Any]
+
+
+def _classify(actor: Actor, request: Mapping[str, Any], unit: ServicingUnit) -> Any:
+    return parties_commands.add_claim(actor, AddClaim.from_json(request), unit=unit)
 
 
 def _issue(actor: Actor, request: Mapping[str, Any], unit: ServicingUnit) -> Any:
@@ -36,6 +42,7 @@ def _set_approval_policy(actor: Actor, request: Mapping[str, Any], unit: Servici
 
 
 EXECUTIONS: Mapping[Action, Execution] = {
+    Action.PARTIES_CLASSIFY: _classify,
     Action.SETTLEMENT_ISSUE: _issue,
     Action.SETTLEMENT_FORCED_TRANSFER: _force_transfer,
     Action.SETTLEMENT_RECOVER: _recover,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
@@ -27,8 +28,9 @@ from muniment.infra.sealing import Sealer
 from muniment.infra.signing import KeyStore, development_keys_allowed
 from muniment.instruments import chain as instruments_chain
 from muniment.instruments import store as instruments_store
+from muniment.parties import chain as parties_chain
 from muniment.parties import store as parties_store
-from muniment.parties.model import SandboxIdentityProvider
+from muniment.parties.model import ProofDomain, SandboxIdentityProvider
 from muniment.register import chain as register_chain
 from muniment.register import store as register_store
 from muniment.register.commands import SecurityTokens
@@ -69,6 +71,12 @@ class Backend:
             chain_id=chain_id,
             development_keys_allowed=development_keys_allowed(chain_id=chain_id, rpc_url=configuration.chain_rpc_url),
         )
+
+    @property
+    def proof_domain(self) -> ProofDomain:
+        """To what a wallet's proof is bound: this installation's address and its chain."""
+        uri = self.configuration.site_url
+        return ProofDomain(domain=urlsplit(uri).netloc, uri=uri, chain_id=self.chain_id)
 
     def key_store(self, connection: sa.Connection) -> KeyStore:
         """Return the keys that `connection`'s row security lets it see."""
@@ -225,6 +233,31 @@ class Unit(SignInUnit):
     def identity_provider(self) -> SandboxIdentityProvider:
         """The sandbox provider; another one takes its place here."""
         return SandboxIdentityProvider()
+
+    @cached_property
+    def sanctions(self) -> parties_store.PostgresSanctions:
+        """Sanctions lists and hits."""
+        return parties_store.PostgresSanctions(self.connection, tenant_id=self.tenant_id, sealer=self._backend.sealer)
+
+    @cached_property
+    def identity_checks(self) -> parties_store.PostgresIdentityChecks:
+        """Questions to a provider."""
+        return parties_store.PostgresIdentityChecks(self.connection, tenant_id=self.tenant_id, sealer=self._backend.sealer)
+
+    @cached_property
+    def wallet_challenges(self) -> parties_store.PostgresWalletChallenges:
+        """Nonces for proofs of wallets."""
+        return parties_store.PostgresWalletChallenges(self.connection, tenant_id=self.tenant_id)
+
+    @cached_property
+    def wallet_signatures(self) -> parties_chain.EvmWalletSignatures:
+        """Who checks a wallet's signature."""
+        return parties_chain.EvmWalletSignatures(self._backend.evm, bound_to=self._backend.proof_domain)
+
+    @cached_property
+    def queue(self) -> parties_store.PostgresQueue:
+        """What waits for an officer."""
+        return parties_store.PostgresQueue(self.connection, tenant_id=self.tenant_id)
 
     @cached_property
     def keys(self) -> KeyStore:

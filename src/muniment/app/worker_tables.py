@@ -23,7 +23,9 @@ from muniment.infra.outbox import EventHandlers, RecordedEvent
 from muniment.instruments import process as instruments_process
 from muniment.instruments.events import SecurityDeployed
 from muniment.parties import commands as parties_commands
-from muniment.parties.events import InvestorExpired, InvestorRejected, InvestorVerified, WalletAdded
+from muniment.parties import process as parties_process
+from muniment.parties.commands import SANDBOX_JOB, SCREEN_JOB
+from muniment.parties.events import InvestorExpired, InvestorRejected, InvestorSuspended, InvestorVerified, WalletAdded
 from muniment.register import chain as register_chain
 from muniment.register import commands as register_commands
 from muniment.register import process as register_process
@@ -70,6 +72,7 @@ class WorkerTables:
             WalletAdded: (self._want_investor, self._make_lots_again),
             InvestorRejected: (self._end_investor,),
             InvestorExpired: (self._end_investor,),
+            InvestorSuspended: (self._end_investor,),
             SecurityDeployed: (self._register_waiting,),
             TransactionFinal: (self._look_again,),
         }
@@ -80,6 +83,8 @@ class WorkerTables:
             PLATFORM_JOB: lambda _: open_platform(self._units),
             EXPIRE_JOB: self._expire_verifications,
             ANCHOR_JOB: self._anchor_audits,
+            SCREEN_JOB: lambda job: parties_process.screen_investors(units=self._units_of(job)),
+            SANDBOX_JOB: lambda job: parties_process.answer_as_sandbox(UUID(job.args["check_id"]), units=self._units_of(job)),
             "instruments.register_asset": self._register_asset,
             "instruments.deploy_security": self._deploy_security,
             "compliance.register_investors": lambda job: compliance_process.register_investors(units=self._units_of(job)),
@@ -146,7 +151,7 @@ class WorkerTables:
 
     def _end_investor(self, recorded: RecordedEvent) -> None:
         event = recorded.event
-        assert isinstance(event, (InvestorRejected, InvestorExpired)), "registered under these"
+        assert isinstance(event, (InvestorRejected, InvestorExpired, InvestorSuspended)), "registered under these"
         compliance_process.end_investor(InvestorId(event.investor_id), units=self._units.of(TenantId(event.tenant_id)))
 
     def _register_waiting(self, recorded: RecordedEvent) -> None:

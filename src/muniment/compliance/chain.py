@@ -227,6 +227,10 @@ class EvmCompliance:
         gas_limit = GAS_REGISTER_BASE + GAS_REGISTER_WALLET * len(registrations)
         return self._call("joint_compliance", registry, operator, purpose, "set_verified_until", wallets, until, gas_limit=gas_limit)
 
+    def set_country(self, wallet: Address, country: int, *, registry: Address, operator: Address, purpose: str) -> ChainTransaction:
+        """Submit the country (ISO 3166-1 numeric) of a wallet that is registered under another."""
+        return self._call("joint_compliance", registry, operator, purpose, "updateCountry", wallet, country, gas_limit=GAS_INVALIDATE)
+
     def invalidate(self, wallet: Address, *, registry: Address, operator: Address, purpose: str) -> ChainTransaction:
         """Submit the end of eligibility for a wallet and all others of its investor."""
         return self._call("joint_compliance", registry, operator, purpose, "invalidate", wallet, gas_limit=GAS_INVALIDATE)

@@ -238,6 +238,10 @@ class ComplianceChain(Protocol):
         """Submit new ends of eligibility for at most 100 registered wallets."""
         ...
 
+    def set_country(self, wallet: Address, country: int, *, registry: Address, operator: Address, purpose: str) -> ChainTransaction:
+        """Submit the country of a wallet that is registered under another."""
+        ...
+
     def invalidate(self, wallet: Address, *, registry: Address, operator: Address, purpose: str) -> ChainTransaction:
         """Submit the end of eligibility for a wallet and all others of its investor."""
         ...

@@ -77,9 +77,14 @@ def want_investor(investor_id: InvestorId, *, units: Units) -> None:
                 None,
             )
             if known is not None and known.state is RegistrationState.SENT:
-                # On its way: the end that is wanted now is compared with the chain's once that is final.
-                unit.identities.put(replace(known, expires_at=registration.expires_at), at=now)
-            elif known is None or known.state not in _WANTED_OR_THERE or known.expires_at != registration.expires_at:
+                # On its way: what is wanted now is compared with the chain's once that is final.
+                wanted_now = replace(known, expires_at=registration.expires_at, country=registration.country)
+                unit.identities.put(wanted_now, at=now)
+            elif (
+                known is None
+                or known.state not in _WANTED_OR_THERE
+                or (known.expires_at, known.country) != (registration.expires_at, registration.country)
+            ):
                 unit.identities.put(registration, at=now)
                 wanted += 1
         if wanted and nobody_waits:
@@ -320,7 +325,10 @@ def _defer_registration(unit: ComplianceUnit) -> None:
 
 
 def _send_batch(unit: ComplianceUnit, registry: Address, operator: Address) -> bool:
-    """Send the next wanted wallets; those that the registry knows already are prolonged, not registered anew."""
+    """Send the next wanted wallets; those that the registry knows already are corrected and prolonged, not registered anew.
+
+    A wallet under another country gets its country first, in a transaction of its own; its end follows when that is final.
+    """
     now = unit.clock.now()
     wanted = unit.identities.in_state(RegistrationState.WANTED, limit=BATCH_MAX)
     if not wanted:
@@ -328,6 +336,12 @@ def _send_batch(unit: ComplianceUnit, registry: Address, operator: Address) -> b
     known = {each.address: unit.identities.on_chain(each.address) for each in wanted}
     old = [each for each in wanted if (state := known[each.address]) is not None and state.is_registered]
     new = [each for each in wanted if each not in old]
+    moved = [each for each in old if (state := known[each.address]) is not None and state.country != each.country]
+    old = [each for each in old if each not in moved]
+    for each in moved:
+        purpose = f"compliance.country:{new_id(now)}"
+        unit.compliance_chain.set_country(each.address, each.country, registry=registry, operator=operator, purpose=purpose)
+        unit.identities.put(replace(each, state=RegistrationState.SENT, purpose=purpose), at=now)
     for batch, submit in ((new, unit.compliance_chain.register), (old, unit.compliance_chain.prolong)):
         if not batch:
             continue
@@ -360,7 +374,7 @@ def _settle_registrations(purpose: str, unit: ComplianceUnit) -> bool:
             unit.outbox.record(InvestorInvalidated(tenant_id=unit.tenant_id, investor_id=each.investor_id, address=each.address))
             continue
         known = unit.identities.on_chain(each.address)
-        is_as_wanted = known is not None and known.verified_until == _seconds(each)
+        is_as_wanted = known is not None and (known.verified_until, known.country) == (_seconds(each), each.country)
         state = RegistrationState.REGISTERED if is_as_wanted else RegistrationState.WANTED
         unit.identities.put(replace(each, state=state, purpose=None), at=now)
         unit.outbox.record(InvestorRegistered(tenant_id=unit.tenant_id, investor_id=each.investor_id, address=each.address))

@@ -83,6 +83,8 @@ class Configuration:
     api_host: str = "127.0.0.1"
     api_port: int = 8470
     """Port of the API and the pages; 0 means any free one."""
+    public_url: str | None = None
+    """Where people find the pages, as https://shares.example.com; None means host and port of the API. Proofs of wallets name it."""
     log_level: str = "info"
     database_is_embedded: bool = False
     """Set by the supervisor for its children: `database_url` is the embedded server's."""
@@ -108,6 +110,11 @@ class Configuration:
     def owner_url(self) -> str | None:
         """The address to migrate with."""
         return self.database_owner_url or self.database_url
+
+    @property
+    def site_url(self) -> str:
+        """The address of the pages, without a slash at the end."""
+        return (self.public_url or f"http://{self.api_host}:{self.api_port}").rstrip("/")
 
     def with_database(self, url: str) -> Configuration:
         """Return the configuration with the running database's address, marked as embedded when none was given."""
@@ -228,6 +235,7 @@ SETTINGS = (
     Setting("anvil", "MUNIMENT_ANVIL", "is the path of an anvil binary", _path),
     Setting("api_host", "MUNIMENT_API_HOST", "is a host name or an IPv4 address", _host),
     Setting("api_port", "MUNIMENT_API_PORT", "is a port from 0 to 65535", _integer(0, 65535)),
+    Setting("public_url", "MUNIMENT_PUBLIC_URL", "starts with http:// or https://", _url("http", "https")),
     Setting("log_level", "MUNIMENT_LOG_LEVEL", f"is one of {', '.join(LOG_LEVELS)}", _one_of(*LOG_LEVELS)),
     Setting("database_is_embedded", "MUNIMENT_DATABASE_IS_EMBEDDED", "is true or false", _boolean),
     Setting("chain_is_local", "MUNIMENT_CHAIN_IS_LOCAL", "is true or false", _boolean),

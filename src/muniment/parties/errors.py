@@ -180,3 +180,123 @@ class OwnSubmission(MunimentError):
     code = "parties.own_submission"
     message = "Whoever submitted the investor for review cannot decide it."
     cure = "Ask another compliance officer."
+
+
+class OwnClearance(MunimentError):
+    """Four eyes: who cleared a hit in a review does not accept the investor."""
+
+    code = "parties.own_clearance"
+    message = "Whoever cleared a hit of the investor cannot accept the investor."
+    cure = "Ask another compliance officer."
+
+
+class BadClaim(MunimentError):
+    """A claim that cannot be made: its topic, basis, value, evidence or time."""
+
+    code = "parties.bad_claim"
+    message = "The claim cannot be made: {why}."
+    cure = "Give {expected}."
+
+
+class ClaimNotFound(MunimentError):
+    """No such claim about this investor, or it has ended."""
+
+    code = "parties.claim_not_found"
+    message = "There is no such claim that could be revoked."
+    cure = "Look at the investor's claims; another officer may have been faster."
+
+
+class BadSanctionsList(MunimentError):
+    """A file that is no sanctions list in a shape that we read."""
+
+    code = "parties.bad_sanctions_list"
+    message = "The sanctions list cannot be read: {why}."
+    cure = "Give {expected}."
+
+
+class HitNotFound(MunimentError):
+    """No such open hit."""
+
+    code = "parties.hit_not_found"
+    message = "There is no such hit that is open."
+    cure = "Look at the review queue; another officer may have been faster."
+
+
+class HitReasonMissing(MunimentError):
+    """A false positive is cleared with a reason."""
+
+    code = "parties.hit_reason_missing"
+    message = "A hit is cleared with a reason of 1 to {characters_max} characters."
+    cure = "Say what tells the investor and the listed person apart."
+
+
+class HitsOpen(MunimentError):
+    """The investor may be on a sanctions list, and nobody has cleared that."""
+
+    code = "parties.hits_open"
+    message = "The investor may be on a sanctions list: {hits} open."
+    cure = "Clear each hit with a reason, or decline the investor."
+
+
+class WebhookSignature(MunimentError):
+    """The signature is wrong or too old, or there is no such organisation or provider; which of them is not told."""
+
+    code = "parties.webhook_signature"
+    message = "The signature of this message does not count here."
+    cure = "Sign `<t>.<body>` with the organisation's secret for this provider, and send it within five minutes."
+
+
+class WebhookReused(MunimentError):
+    """The event was received before; nothing was done again."""
+
+    code = "parties.webhook_reused"
+    message = "The event {event_id} was received already."
+    cure = "Give each event an id of its own; a repeated delivery needs no answer but this one."
+
+
+class BadWebhook(MunimentError):
+    """A signed message that tells no verdict."""
+
+    code = "parties.bad_webhook"
+    message = "The message cannot be used: {why}."
+    cure = "Send the fields that the reference of this address names."
+
+
+class TooManyWebhooks(MunimentError):
+    """More messages in a minute than any provider needs."""
+
+    code = "parties.too_many_webhooks"
+    message = "More than {events_max} messages came within a minute."
+    cure = "Wait a minute and send them again."
+
+
+class CheckNotFound(MunimentError):
+    """No check of that id waits for an answer."""
+
+    code = "parties.check_not_found"
+    message = "No check with that id waits for an answer."
+    cure = "Answer the newest check of the investor; an older one is superseded."
+
+
+class BadWalletProof(MunimentError):
+    """A message that does not answer the challenge, or is in no form that counts."""
+
+    code = "parties.bad_wallet_proof"
+    message = "The message does not prove the wallet: {why}."
+    cure = "Ask for a new message and sign it unchanged with the wallet."
+
+
+class WrongWalletSignature(MunimentError):
+    """Neither the address's own key nor its contract says yes to the signature."""
+
+    code = "parties.wrong_wallet_signature"
+    message = "The signature is not that of {address}."
+    cure = "Sign the message with the wallet itself (personal_sign); a contract wallet must answer ERC-1271."
+
+
+class BadQueueFilter(MunimentError):
+    """A kind or number of days that the queue does not have."""
+
+    code = "parties.bad_queue_filter"
+    message = "The queue cannot be asked so: {why}."
+    cure = "Give {expected}."

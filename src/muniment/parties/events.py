@@ -59,3 +59,50 @@ class InvestorErased(msgspec.Struct, frozen=True, kw_only=True):
     kind: ClassVar[str] = "parties.investor_erased"
     tenant_id: UUID
     investor_id: UUID
+
+
+class InvestorSuspended(msgspec.Struct, frozen=True, kw_only=True):
+    """A verified investor went back into review; until it is decided compliance takes them off the identity registry."""
+
+    kind: ClassVar[str] = "parties.investor_suspended"
+    tenant_id: UUID
+    investor_id: UUID
+    codes: tuple[str, ...]
+
+
+class ClaimAdded(msgspec.Struct, frozen=True, kw_only=True):
+    """An officer's claim holds from now on."""
+
+    kind: ClassVar[str] = "parties.claim_added"
+    tenant_id: UUID
+    investor_id: UUID
+    claim_id: UUID
+    topic: int
+
+
+class ClaimRevoked(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim was ended before its time."""
+
+    kind: ClassVar[str] = "parties.claim_revoked"
+    tenant_id: UUID
+    investor_id: UUID
+    claim_id: UUID
+    topic: int
+
+
+class WalletProved(msgspec.Struct, frozen=True, kw_only=True):
+    """An investor proved to hold the key of a wallet of their own."""
+
+    kind: ClassVar[str] = "parties.wallet_proved"
+    tenant_id: UUID
+    investor_id: UUID
+    wallet_id: UUID
+
+
+class SanctionsListImported(msgspec.Struct, frozen=True, kw_only=True):
+    """A sanctions list came in; every investor is screened against it."""
+
+    kind: ClassVar[str] = "parties.sanctions_list_imported"
+    tenant_id: UUID
+    list_id: UUID
+    source: str

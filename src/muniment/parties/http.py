@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The REST face of parties under /v1: investors, their wallets, verification, CSV in and out. Shapes and routes; commands decide."""
+"""The REST face of parties under /v1: investors, their file, lists, queue, webhook. Shapes and routes; commands decide."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import Request, Response, get, post, put
+from litestar.concurrency import sync_to_thread
 from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
@@ -17,20 +18,41 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import Body, FromPath, HeaderParameter, JSONBody, QueryParameter, SkipValidation
 
 from muniment.access.commands import idempotently
-from muniment.access.model import Actor
+from muniment.access.model import Actor, Pending
 from muniment.access.ports import Answer, Page
 from muniment.parties import commands
 from muniment.parties.commands import InvestorView
-from muniment.parties.model import Claim, Cleared, Investor, PersonalData, Rejected, Verdict, Verified, Wallet, country_name, parse_address
+from muniment.parties.model import (
+    QUEUE_KINDS,
+    Asked,
+    Claim,
+    Cleared,
+    Investor,
+    PersonalData,
+    Rejected,
+    SanctionsHit,
+    SanctionsList,
+    Verified,
+    Wallet,
+    country_name,
+    parse_address,
+)
+from muniment.parties.model import Answer as ProviderAnswer
 from muniment.parties.model.onboarding import FILE_BYTES_MAX
+from muniment.parties.model.queue import DUE_DAYS, DUE_DAYS_MAX
+from muniment.parties.model.sanctions import LIST_BYTES_MAX
+from muniment.parties.model.webhooks import BODY_BYTES_MAX, SIGNATURE_HEADER
 from muniment.parties.ports import PartiesUnit
+from muniment.units.errors import Place
 from muniment.units.ids import InvestorId, TenantId, parse_id
+from muniment.units.instants import NotAnInstant
 
 PAGE_ROWS: Final = 50
 PAGE_ROWS_MAX: Final = 200
 UPLOAD_BYTES_MAX: Final = FILE_BYTES_MAX + 100_000
 """The file and the envelope of the form around it."""
 
+LIST_UPLOAD_BYTES_MAX: Final = LIST_BYTES_MAX + 100_000
 FILE_NAME_CHARACTERS_MAX: Final = 100
 
 AsActor: TypeAlias = SkipValidation[NamedDependency[Actor]]
@@ -84,17 +106,154 @@ class WalletBody(_Wire, frozen=True, kw_only=True):
     position: int
     managed: bool
     added_at: dt.datetime
+    proved_at: dt.datetime | None
 
 
 class ClaimBody(_Wire, frozen=True, kw_only=True):
-    """What somebody says of the investor."""
+    """What somebody says of the investor. `by_officer` tells an officer's claim from a provider's; `revocation` is the code of why."""
 
+    claim_id: str
     topic: str
+    basis: str
+    value: str | None
+    by_officer: bool
     issuer: str
     evidence_sha256: str
     issued_at: dt.datetime
     expires_at: dt.datetime
     revoked_at: dt.datetime | None
+    revocation: str | None
+
+
+class NewClaimBody(_Wire, frozen=True, kw_only=True):
+    """An officer's claim; `evidence_sha256` is the document's, and `issued_at` defaults to now."""
+
+    topic: Cell
+    issuer: Cell
+    basis: Cell
+    evidence_sha256: Cell
+    expires_at: dt.datetime
+    issued_at: dt.datetime | None = None
+    value: Cell | None = None
+
+
+class ClaimAnswerBody(_Wire, frozen=True, kw_only=True):
+    """The claim, or the approval that it waits for."""
+
+    claim: ClaimBody | None
+    approval_id: str | None
+
+
+class RevocationBody(_Wire, frozen=True, kw_only=True):
+    """Why a claim is revoked: superseded, wrong, evidence_withdrawn or no_longer_true."""
+
+    reason: Cell
+
+
+class ReverificationBody(_Wire, frozen=True, kw_only=True):
+    """What has changed since the last check, field by field the columns of the CSV."""
+
+    changes: dict[Annotated[str, msgspec.Meta(max_length=40)], Cell] = {}
+
+
+class HitBody(_Wire, frozen=True, kw_only=True):
+    """An entry of a sanctions list that the investor may be."""
+
+    hit_id: str
+    investor_id: str
+    source: str
+    entry: str
+    listed_name: str
+    programme: str
+    strength: str
+    state: str
+    found_at: dt.datetime
+    decided_at: dt.datetime | None
+    reason: str | None
+
+
+class HitsBody(_Wire, frozen=True, kw_only=True):
+    """An investor's hits, oldest first."""
+
+    hits: list[HitBody]
+
+
+class HitReasonBody(_Wire, frozen=True, kw_only=True):
+    """What tells the investor and the listed person apart; sealed with the investor's data."""
+
+    reason: Cell
+
+
+class SanctionsListBody(_Wire, frozen=True, kw_only=True):
+    """The current list of one source; `screened_at` says when everybody was held against the lists for the last time."""
+
+    list_id: str
+    source: str
+    entries: int
+    file_sha256: str
+    imported_at: dt.datetime
+    screened_at: dt.datetime | None
+
+
+class SanctionsListsBody(_Wire, frozen=True, kw_only=True):
+    """The current lists."""
+
+    lists: list[SanctionsListBody]
+
+
+class ScreeningBody(_Wire, frozen=True, kw_only=True):
+    """When the screening of everybody was ordered; the lists tell when it was done."""
+
+    ordered_at: dt.datetime
+
+
+class QueueItemBody(_Wire, frozen=True, kw_only=True):
+    """One thing that waits for a compliance officer."""
+
+    kind: str
+    at: dt.datetime
+    investor_id: str
+    subject_id: str
+    detail: str
+
+
+class QueueBody(_Wire, frozen=True, kw_only=True):
+    """A page of the queue, oldest first."""
+
+    items: list[QueueItemBody]
+    next_cursor: str | None
+
+
+class SecretBody(_Wire, frozen=True, kw_only=True):
+    """The secret that signs a provider's messages, shown this once: 32 bytes as hexadecimal digits."""
+
+    provider: str
+    secret: str
+
+
+class ReceivedBody(_Wire, frozen=True, kw_only=True):
+    """The message was taken in; nothing more is told to whoever sent it."""
+
+    received: bool
+
+
+class NewProofBody(_Wire, frozen=True, kw_only=True):
+    """The address that is to be proved, with its EIP-55 checksum."""
+
+    address: Cell
+
+
+class ProofMessageBody(_Wire, frozen=True, kw_only=True):
+    """The message that the wallet signs (EIP-4361 by personal_sign)."""
+
+    message: str
+
+
+class ProofBody(_Wire, frozen=True, kw_only=True):
+    """The message as it was signed, and the signature as 0x and hexadecimal digits."""
+
+    message: Cell
+    signature: Cell
 
 
 class PersonBody(_Wire, frozen=True, kw_only=True):
@@ -319,6 +478,197 @@ def post_erase(actor: AsActor, investor_id: Id, begin: Begin) -> InvestorBody:
     return _investor(InvestorView(investor=investor, name="erased", person=None, wallets=wallets))
 
 
+# The file
+
+
+@post(
+    "/v1/investors/{investor_id:str}/reverify", sync_to_thread=True, tags=["Investors"], summary="Verify an investor anew", status_code=200
+)
+def post_reverify(actor: AsActor, investor_id: Id, data: JSONBody[ReverificationBody], begin: Begin) -> VerdictBody:
+    """Have the identity provider check an investor again, with what has changed; a new country goes to the chain's registry."""
+    with begin(actor.tenant_id) as unit:
+        investor, verdict = commands.reverify_investor(actor, _id(investor_id), data.changes, unit=unit)
+    return _verdict(investor, verdict)
+
+
+@post("/v1/investors/{investor_id:str}/claims", sync_to_thread=True, tags=["Investors"], summary="Add a claim")
+def post_claim(
+    request: PartiesRequest,
+    actor: AsActor,
+    investor_id: Id,
+    data: JSONBody[NewClaimBody],
+    begin: Begin,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[ClaimAnswerBody]:
+    """Claim something of an investor; what opens exemptions waits for a second person (202)."""
+    with begin(actor.tenant_id) as unit:
+
+        def run() -> Answer:
+            described = commands.describe_claim(
+                actor,
+                _id(investor_id),
+                topic=data.topic,
+                issuer=data.issuer,
+                basis=data.basis,
+                evidence_sha256=data.evidence_sha256,
+                expires_at=_aware(data.expires_at, "expires_at"),
+                issued_at=None if data.issued_at is None else _aware(data.issued_at, "issued_at"),
+                value=data.value,
+                unit=unit,
+            )
+            added = commands.add_claim(actor, described, unit=unit)
+            if isinstance(added, Pending):
+                body = ClaimAnswerBody(claim=None, approval_id=str(added.approval_id))
+                return Answer(status=202, body=msgspec.to_builtins(body))
+            return Answer(status=201, body=msgspec.to_builtins(ClaimAnswerBody(claim=_claim(added), approval_id=None)))
+
+        answer = idempotently(actor, idempotency_key, _request_of(request, msgspec.to_builtins(data)), run, unit=unit)
+    return Response(msgspec.convert(answer.body, ClaimAnswerBody), status_code=answer.status)
+
+
+@post(
+    "/v1/investors/{investor_id:str}/claims/{claim_id:str}/revoke",
+    sync_to_thread=True,
+    tags=["Investors"],
+    summary="Revoke a claim",
+    status_code=200,
+)
+def post_claim_revocation(actor: AsActor, investor_id: Id, claim_id: Id, data: JSONBody[RevocationBody], begin: Begin) -> ClaimBody:
+    """End a claim before its time."""
+    with begin(actor.tenant_id) as unit:
+        revoked = commands.revoke_claim(actor, _id(investor_id), parse_id(claim_id, field="claim_id"), reason=data.reason, unit=unit)
+    return _claim(revoked)
+
+
+@post("/v1/investors/{investor_id:str}/wallet-proofs", sync_to_thread=True, tags=["Investors"], summary="Begin to prove a wallet")
+def post_wallet_proof(actor: AsActor, investor_id: Id, data: JSONBody[NewProofBody], begin: Begin) -> ProofMessageBody:
+    """Return the message that the wallet has to sign within ten minutes (Sign-In with Ethereum, EIP-4361)."""
+    address = parse_address(data.address)
+    with begin(actor.tenant_id) as unit:
+        return ProofMessageBody(message=commands.begin_wallet_proof(actor, _id(investor_id), address, unit=unit))
+
+
+@post(
+    "/v1/investors/{investor_id:str}/wallet-proofs/answer",
+    sync_to_thread=True,
+    tags=["Investors"],
+    summary="Prove a wallet",
+    status_code=200,
+)
+def post_wallet_proof_answer(actor: AsActor, investor_id: Id, data: JSONBody[ProofBody], begin: Begin) -> WalletBody:
+    """Take the signed message as the proof; the wallet is added where it was not the investor's yet."""
+    with begin(actor.tenant_id) as unit:
+        return _wallet(commands.prove_wallet(actor, _id(investor_id), data.message, data.signature, unit=unit))
+
+
+@get("/v1/investors/{investor_id:str}/sanctions-hits", sync_to_thread=True, tags=["Investors"], summary="An investor's sanctions hits")
+def get_hits(actor: AsActor, investor_id: Id, begin: Begin) -> HitsBody:
+    """Return the entries of sanctions lists that the investor may be; seeing them is written into the audit log."""
+    with begin(actor.tenant_id) as unit:
+        return HitsBody(hits=[_hit(hit) for hit in commands.list_hits(actor, _id(investor_id), unit=unit)])
+
+
+# Lists and queue
+
+
+@post("/v1/sanctions-hits/{hit_id:str}/clear", sync_to_thread=True, tags=["Sanctions"], summary="Clear a false positive", status_code=200)
+def post_hit_clearance(actor: AsActor, hit_id: Id, data: JSONBody[HitReasonBody], begin: Begin) -> HitBody:
+    """Say that the investor is not the listed one; remembered for this entry as it stands."""
+    with begin(actor.tenant_id) as unit:
+        return _hit(commands.clear_hit(actor, parse_id(hit_id, field="hit_id"), data.reason, unit=unit))
+
+
+@get("/v1/sanctions-lists", sync_to_thread=True, tags=["Sanctions"], summary="Sanctions lists")
+def get_sanctions_lists(actor: AsActor, begin: Begin) -> SanctionsListsBody:
+    """Return the current list of each source."""
+    with begin(actor.tenant_id) as unit:
+        return SanctionsListsBody(lists=[_list(found) for found in commands.list_sanctions_lists(actor, unit=unit)])
+
+
+@post(
+    "/v1/sanctions-lists",
+    sync_to_thread=True,
+    tags=["Sanctions"],
+    summary="Import a sanctions list",
+    request_max_body_size=LIST_UPLOAD_BYTES_MAX,
+)
+def post_sanctions_list(
+    actor: AsActor,
+    data: Annotated[UploadFile, Body(media_type=RequestEncodingType.MULTI_PART, description="The list, as the part `file`.")],
+    begin: Begin,
+    source: Annotated[str, QueryParameter(max_length=40, description="The list's short name, such as ofac_sdn.")],
+) -> SanctionsListBody:
+    """Keep a list in place of the one of the same source, and have every investor held against it."""
+    raw = data.file.read(LIST_BYTES_MAX + 1)
+    with begin(actor.tenant_id) as unit:
+        return _list(commands.import_sanctions(actor, raw, source=source, file_name=_file_name(data.filename), unit=unit))
+
+
+@post("/v1/sanctions-lists/screening", sync_to_thread=True, tags=["Sanctions"], summary="Screen every investor", status_code=202)
+def post_screening(actor: AsActor, begin: Begin) -> ScreeningBody:
+    """Have every investor held against the current lists."""
+    with begin(actor.tenant_id) as unit:
+        return ScreeningBody(ordered_at=commands.order_screening(actor, unit=unit))
+
+
+@get("/v1/review-queue", sync_to_thread=True, tags=["Investors"], summary="The review queue")
+def get_review_queue(
+    actor: AsActor,
+    begin: Begin,
+    kind: Annotated[str | None, QueryParameter(max_length=40, description=f"One of {', '.join(QUEUE_KINDS)}.")] = None,
+    within_days: Annotated[int, QueryParameter(ge=0, le=DUE_DAYS_MAX, description="How soon something ends to be due.")] = DUE_DAYS,
+    limit: Annotated[int, QueryParameter(ge=1, le=PAGE_ROWS_MAX, description="How many rows at most.")] = PAGE_ROWS,
+    cursor: Annotated[str | None, QueryParameter(max_length=120, description="next_cursor of the page before.")] = None,
+) -> QueueBody:
+    """Return what waits for a compliance officer, oldest first."""
+    with begin(actor.tenant_id) as unit:
+        items = commands.review_queue(actor, Page(limit=limit, cursor=cursor), kind=kind, within_days=within_days, unit=unit)
+    return QueueBody(
+        items=[
+            QueueItemBody(kind=item.kind, at=item.at, investor_id=str(item.investor_id), subject_id=item.subject_id, detail=item.detail)
+            for item in items
+        ],
+        next_cursor=items[-1].cursor if len(items) == limit else None,
+    )
+
+
+# The identity provider
+
+
+@put("/v1/identity-providers/{provider:str}/secret", sync_to_thread=True, tags=["Identity provider"], summary="Make a provider's secret")
+def put_provider_secret(actor: AsActor, provider: Id, begin: Begin) -> SecretBody:
+    """Make the secret that signs the provider's messages; it is shown this once, and the one before is void."""
+    with begin(actor.tenant_id) as unit:
+        secret = commands.set_webhook_secret(actor, provider, unit=unit)
+    return SecretBody(provider=provider, secret=secret.hex())
+
+
+@post(
+    "/v1/identity-webhooks/{organisation_id:str}/{provider:str}",
+    opt={"public": True, "bearer_only": True},
+    tags=["Identity provider"],
+    summary="A provider's signed answer",
+    status_code=200,
+    request_max_body_size=BODY_BYTES_MAX,
+)
+async def post_identity_webhook(request: PartiesRequest, organisation_id: Id, provider: Id, begin: Begin) -> ReceivedBody:
+    """Take a provider's verdict in. No session: the header Muniment-Signature counts, `t=<Unix seconds>,v1=<HMAC-SHA256 of t.body>`.
+
+    The body is a JSON object: event_id, check_id, verdict (cleared, failed, referred), provider_reasons (code, message), and for a
+    clearance topics, valid_until and evidence_sha256. Each event counts once.
+    """
+    tenant_id = TenantId(parse_id(organisation_id, field="organisation_id"))
+    body = await request.body()
+    signature = request.headers.get(SIGNATURE_HEADER, "")[:200]
+
+    def receive() -> None:
+        with begin(tenant_id) as unit:
+            commands.receive_webhook(provider, body, signature, unit=unit)
+
+    await sync_to_thread(receive)
+    return ReceivedBody(received=True)
+
+
 ROUTES: Sequence[HTTPRouteHandler] = [
     get_investors,
     get_investor,
@@ -326,14 +676,34 @@ ROUTES: Sequence[HTTPRouteHandler] = [
     post_import,
     get_export,
     post_verify,
+    post_reverify,
     post_review,
+    post_claim,
+    post_claim_revocation,
     post_wallet,
+    post_wallet_proof,
+    post_wallet_proof_answer,
     post_erase,
+    get_hits,
+    post_hit_clearance,
+    get_sanctions_lists,
+    post_sanctions_list,
+    post_screening,
+    get_review_queue,
+    put_provider_secret,
+    post_identity_webhook,
 ]
 
 
 def _id(text: str) -> InvestorId:
     return InvestorId(parse_id(text, field="investor_id"))
+
+
+def _aware(instant: dt.datetime, field: str) -> dt.datetime:
+    """Return an instant of the body in UTC; one without a zone is refused."""
+    if instant.tzinfo is None:
+        raise NotAnInstant(text=instant.isoformat(), place=Place(field=field))
+    return instant.astimezone(dt.UTC)
 
 
 def _request_of(request: PartiesRequest, body: Any) -> dict[str, Any]:
@@ -373,17 +743,50 @@ def _wallet(wallet: Wallet) -> WalletBody:
         position=wallet.position,
         managed=wallet.managed,
         added_at=wallet.added_at,
+        proved_at=wallet.proved_at,
     )
 
 
 def _claim(claim: Claim) -> ClaimBody:
     return ClaimBody(
+        claim_id=str(claim.claim_id),
         topic=claim.topic.name.lower(),
+        basis=claim.basis,
+        value=claim.value,
+        by_officer=claim.added_by is not None,
         issuer=claim.issuer,
         evidence_sha256=claim.evidence_sha256.hex(),
         issued_at=claim.issued_at,
         expires_at=claim.expires_at,
         revoked_at=claim.revoked_at,
+        revocation=claim.revocation,
+    )
+
+
+def _hit(hit: SanctionsHit) -> HitBody:
+    return HitBody(
+        hit_id=str(hit.hit_id),
+        investor_id=str(hit.investor_id),
+        source=hit.source,
+        entry=hit.reference,
+        listed_name=hit.listed_name,
+        programme=hit.programme,
+        strength=hit.strength.value,
+        state=hit.state,
+        found_at=hit.found_at,
+        decided_at=hit.decided_at,
+        reason=hit.reason,
+    )
+
+
+def _list(found: SanctionsList) -> SanctionsListBody:
+    return SanctionsListBody(
+        list_id=str(found.list_id),
+        source=found.source,
+        entries=found.entry_count,
+        file_sha256=found.file_sha256.hex(),
+        imported_at=found.imported_at,
+        screened_at=found.screened_at,
     )
 
 
@@ -400,8 +803,8 @@ def _person(person: PersonalData) -> PersonBody:
     )
 
 
-def _verdict(investor: Investor, verdict: Verdict) -> VerdictBody:
-    reasons = () if isinstance(verdict, Cleared) else verdict.reasons
+def _verdict(investor: Investor, verdict: ProviderAnswer) -> VerdictBody:
+    reasons = () if isinstance(verdict, Cleared | Asked) else verdict.reasons
     return VerdictBody(
         investor_id=str(investor.investor_id),
         status=investor.status,

@@ -20,6 +20,7 @@ REJECTION_CHARACTERS_MAX: Final = 500
 
 FOUR_EYES_ACTIONS: Final = frozenset(
     {
+        Action.PARTIES_CLASSIFY,
         Action.SETTLEMENT_ISSUE,
         Action.SETTLEMENT_FORCED_TRANSFER,
         Action.SETTLEMENT_RECOVER,

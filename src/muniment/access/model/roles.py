@@ -43,6 +43,11 @@ class Action(Enum):
     PARTIES_ONBOARD = "parties.onboard"
     PARTIES_ADD_WALLET = "parties.add_wallet"
     PARTIES_VERIFY = "parties.verify"
+    PARTIES_ADD_CLAIM = "parties.add_claim"
+    PARTIES_CLASSIFY = "parties.classify"
+    PARTIES_REVOKE_CLAIM = "parties.revoke_claim"
+    PARTIES_SCREEN = "parties.screen"
+    PARTIES_SET_PROVIDER = "parties.set_provider"
     PARTIES_ERASE = "parties.erase"
     PARTIES_EXPORT = "parties.export"
 
@@ -99,6 +104,11 @@ PERMITTED: Final[Mapping[Action, tuple[Role, ...]]] = {
     Action.PARTIES_ONBOARD: _STAFF,
     Action.PARTIES_ADD_WALLET: _STAFF,
     Action.PARTIES_VERIFY: _OFFICERS,
+    Action.PARTIES_ADD_CLAIM: _OFFICERS,
+    Action.PARTIES_CLASSIFY: _OFFICERS,
+    Action.PARTIES_REVOKE_CLAIM: _OFFICERS,
+    Action.PARTIES_SCREEN: _OFFICERS,
+    Action.PARTIES_SET_PROVIDER: _ISSUER,
     Action.PARTIES_ERASE: _OFFICERS,
     Action.PARTIES_EXPORT: _STAFF,
     Action.INSTRUMENTS_VIEW: _EVERYBODY,

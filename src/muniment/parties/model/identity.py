@@ -28,6 +28,9 @@ SANDBOX_SANCTIONED: Final = frozenset({"igor sanctionov", "blocked holdings ltd"
 SANDBOX_EXPOSED: Final = frozenset({"petra publicova"})
 """Invented names that the sandbox takes for politically exposed: a person must decide."""
 
+SANDBOX_SLOW: Final = frozenset({"wanda waiting"})
+"""Invented names about which the sandbox answers later, by its webhook."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
@@ -56,15 +59,30 @@ class Referred:
     cleared: Cleared
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The provider works on it and answers later, by its webhook."""
+
+    provider: str
+
+
 Verdict: TypeAlias = Cleared | Failed | Referred
+Answer: TypeAlias = Verdict | Asked
 
 
 class SandboxIdentityProvider:
-    """Decides at once and always alike: an expired document, a minor or a sandbox-sanctioned name fails, an exposed name is referred."""
+    """Decides always alike: an expired document, a minor or a sandbox-sanctioned name fails, an exposed name is referred.
+
+    It decides at once, except about a slow name: there the answer comes by the webhook.
+    """
 
     name: Final = "sandbox"
 
-    def check(self, investor: Investor, person: PersonalData, *, at: dt.datetime) -> Verdict:
+    def check(self, investor: Investor, person: PersonalData, *, at: dt.datetime) -> Answer:
+        """Return the verdict about an investor at `at`, or that it comes later."""
+        return Asked(provider=self.name) if _listed(person.name) in SANDBOX_SLOW else self.verdict(investor, person, at=at)
+
+    def verdict(self, investor: Investor, person: PersonalData, *, at: dt.datetime) -> Verdict:
         """Return the verdict about an investor at `at`."""
         reasons = tuple(_objections(investor, person, today=at.date()))
         if reasons:

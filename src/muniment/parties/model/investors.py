@@ -20,6 +20,8 @@ class InvestorKind(Enum):
 
     PERSON = "person"
     ENTITY = "entity"
+    TRUST = "trust"
+    PLAN = "plan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,13 @@ def submit(standing: Standing, *, by: UserId, at: dt.datetime) -> InReview:
     """Begin a check: of a new investor, of one who was refused and has mended it, or of one whose check grew old."""
     if isinstance(standing, InReview | Verified):
         raise NotInStatus(status=status_of(standing), needed="draft, rejected or expired")
+    return InReview(since=at, submitted_by=by)
+
+
+def resubmit(standing: Standing, *, by: UserId, at: dt.datetime) -> InReview:
+    """Begin a check anew, of anybody but one who is being checked: at a re-verification, or when a doubt has come up."""
+    if isinstance(standing, InReview):
+        raise NotInStatus(status=status_of(standing), needed="draft, verified, rejected or expired")
     return InReview(since=at, submitted_by=by)
 
 

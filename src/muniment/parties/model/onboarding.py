@@ -30,7 +30,7 @@ from muniment.parties.errors import (
     UnknownColumn,
 )
 from muniment.parties.model.countries import parse_country
-from muniment.parties.model.investors import InvestorKind, PersonalData
+from muniment.parties.model.investors import Investor, InvestorKind, PersonalData
 from muniment.parties.model.wallets import parse_address
 from muniment.units.errors import MunimentError, Place
 from muniment.units.ids import Address, InvestorId
@@ -242,6 +242,24 @@ def as_record(draft: InvestorDraft) -> dict[str, Any]:
     }
 
 
+def fields_of(investor: Investor, person: PersonalData, *, wallet_address: Address | None) -> dict[str, str]:
+    """Return an investor as the texts from which `parse_draft` makes the same one; what changes is laid over them."""
+    return {
+        "external_reference": investor.external_reference,
+        "kind": investor.kind.value,
+        "name": person.name,
+        "email": person.email,
+        "country": investor.country,
+        "date_of_birth": "" if person.date_of_birth is None else person.date_of_birth.isoformat(),
+        "tax_id": person.tax_id or "",
+        "document_number": person.document_number or "",
+        "document_expires": "" if person.document_expires is None else person.document_expires.isoformat(),
+        "accredited": "yes" if person.is_accredited else "no",
+        "wallet_address": wallet_address or "",
+        "note": person.note or "",
+    }
+
+
 def csv_line(cells: Sequence[str]) -> str:
     """Return one CSV line that no spreadsheet runs: a cell that starts like a formula gets an apostrophe before it; quotes doubled."""
     line = ",".join(_quoted("'" + cell if cell[:1] in _FORMULA_STARTS and cell else cell) for cell in cells)
@@ -308,8 +326,8 @@ def _reference(text: str) -> str:
 
 
 def _kind(text: str) -> InvestorKind:
-    if text not in {"", "person", "entity"}:
-        raise BadValue(value=text, why="it is no kind of investor", expected="person or entity; empty means person")
+    if text not in {"", *(kind.value for kind in InvestorKind)}:
+        raise BadValue(value=text, why="it is no kind of investor", expected="person, entity, trust or plan; empty means person")
     return InvestorKind(text or "person")
 
 

@@ -22,7 +22,7 @@ _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 class Wallet:
     """An address of an investor. `position` counts an investor's wallets from 1; the first is their identity on chain.
 
-    `managed` says that Muniment's keystore signs for it; else only the investor can.
+    `managed` says that Muniment's keystore signs for it; else only the investor can, and `proved_at` says since when that is proved.
     """
 
     wallet_id: WalletId
@@ -32,6 +32,7 @@ class Wallet:
     address: Address
     managed: bool
     added_at: dt.datetime
+    proved_at: dt.datetime | None = None
 
 
 def parse_address(text: str, *, field: str = "address") -> Address:
