@@ -643,7 +643,7 @@ class PostgresSanctions:
             sa.select(SANCTIONS_HIT, INVESTOR.c.wrapped_key)
             .join(INVESTOR, INVESTOR.c.investor_id == SANCTIONS_HIT.c.investor_id)
             .where(self._own)
-            .order_by(SANCTIONS_HIT.c.found_at, SANCTIONS_HIT.c.hit_id)
+            .order_by(SANCTIONS_HIT.c.found_at, SANCTIONS_HIT.c.source, SANCTIONS_HIT.c.entry_reference)
         )
 
     def _hit(self, row: Any) -> SanctionsHit:
@@ -743,7 +743,8 @@ class PostgresIdentityChecks:
     def receive(self, provider: str, event_id: str, *, at: dt.datetime) -> bool:
         """Keep the id of a message; False where it is known."""
         row = {"tenant_id": self._tenant_id, "provider": provider, "event_id": event_id, "received_at": at}
-        return self._connection.execute(insert(WEBHOOK_EVENT).values(**row).on_conflict_do_nothing()).rowcount == 1
+        statement = insert(WEBHOOK_EVENT).values(**row).on_conflict_do_nothing().returning(WEBHOOK_EVENT.c.event_id)
+        return self._connection.execute(statement).scalar_one_or_none() is not None
 
     @property
     def _waiting(self) -> sa.ColumnElement[bool]:
