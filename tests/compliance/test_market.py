@@ -36,7 +36,9 @@ from muniment.compliance.process import (
 from muniment.infra.evm import contract_artifacts
 from muniment.infra.jobs import Done
 from muniment.instruments.model.securities import OpenSecurity
-from muniment.parties.commands import add_wallet
+from muniment.parties.commands import add_wallet, clear_hit, decide_review, import_sanctions, reverify_investor
+from muniment.parties.model import Verified
+from muniment.parties.process import screen_investors
 from muniment.units.decisions import Allowed, Refused
 from muniment.units.ids import Address, TenantId
 from tests.access.unit import an_actor
@@ -183,6 +185,46 @@ def test_a_second_wallet_counts_for_the_same_investor(market: Market) -> None:
         and refused.reasons[0].citation == "Articles, section 7"
     )
     assert market.check(first, second, 900) == Allowed() and market.chain_code(first, second, 900) is None
+
+
+def test_a_country_that_changed_at_a_re_verification_reaches_the_registry(market: Market) -> None:
+    market.open(NOT_THE_US)
+    investor_id, wallet = market.an_investor("GB")
+    market.registered(investor_id)
+    assert market.chain_code(None, wallet, 1) is None
+    with market.units() as unit:
+        reverify_investor(market.owner, investor_id, {"country": "US"}, unit=unit)
+    market.registered(investor_id)
+    with market.units() as unit:
+        known, registration = unit.identities.on_chain(wallet), unit.identities.of_investor(investor_id)[0]
+        standing = unit.investors.get(investor_id).standing
+    assert isinstance(standing, Verified) and known is not None
+    assert (known.country, known.is_registered, known.verified_until) == (840, True, int(standing.until.timestamp()))
+    assert (registration.country, registration.state) == (840, RegistrationState.REGISTERED)
+    assert codes(market.check(None, wallet, 1)) == ["compliance.country_blocked"]
+    assert market.chain_code(None, wallet, 1) == "compliance.country_blocked"
+    want_investor(investor_id, units=market.units)
+    assert register_investors(units=market.units) == Done(), "once it is there nothing more is sent"
+
+
+def test_a_suspended_investor_receives_nothing_until_the_decision_and_then_again(market: Market) -> None:
+    market.open()
+    investor_id, wallet = market.an_investor(name="Igor Invented")
+    market.registered(investor_id)
+    with market.units() as unit:
+        raw = b"entry_id,name\n7,Igor Invented\n"
+        import_sanctions(market.owner, raw, source="own", file_name="list.csv", unit=unit)
+    screen_investors(units=market.units)
+    end_investor(investor_id, units=market.units)
+    market.stage.run(lambda: invalidate_investor(investor_id, units=market.units))
+    assert market.chain_code(None, wallet, 1) == "compliance.receiver_not_verified"
+    officers = [an_actor(market.tenant_id, Role.COMPLIANCE_OFFICER) for _ in range(2)]
+    with market.units() as unit:
+        (hit,) = unit.sanctions.hits_of(investor_id)
+        clear_hit(officers[0], hit.hit_id, "somebody else", unit=unit)
+        decide_review(officers[1], investor_id, accepted=True, unit=unit)
+    market.registered(investor_id)
+    assert market.check(None, wallet, 1) == Allowed() and market.chain_code(None, wallet, 1) is None
 
 
 def test_an_investor_whose_verification_ended_receives_nothing_more(market: Market) -> None:
