@@ -256,7 +256,8 @@ def test_the_queue_is_read_page_by_page(client: TestClient[Litestar], owner: tup
         client.post(
             f"/v1/investors/{onboarded(client, header, external_reference=f'Q-{number}', name='Petra Publicova')}/verify", headers=header
         )
-    seen, cursor = [], ""
+    seen: list[str] = []
+    cursor = ""
     for _ in range(3):
         page = client.get(f"/v1/review-queue?limit=1{cursor}", headers=header).json()
         seen += [item["investor_id"] for item in page["items"]]

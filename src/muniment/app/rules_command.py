@@ -16,8 +16,8 @@ from muniment.app.cli import JsonOption
 from muniment.app.shares_command import SecurityArgument, security_of
 from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
 from muniment.compliance import commands as compliance
-from muniment.compliance.model.law.book import rule_book
 from muniment.compliance.errors import RulesInvalid
+from muniment.compliance.model.law.book import rule_book
 from muniment.compliance.model.rule_texts import further_sentence, rule_as_text, rule_from_text
 from muniment.compliance.model.rules import (
     DAY_SECONDS,
