@@ -167,6 +167,15 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("POST", "/v1/securities/{security_id}/opening"): Line(Action.COMPLIANCE_OPEN_SECURITY),
     ("GET", "/v1/securities/{security_id}/freezes"): Line(Action.COMPLIANCE_VIEW),
     ("POST", "/v1/securities/{security_id}/freezes"): Line(Action.COMPLIANCE_FREEZE, json={"address": WALLET, "reason": "a test"}),
+    ("GET", "/v1/law"): _listing(Action.COMPLIANCE_VIEW),
+    ("GET", "/v1/securities/{security_id}/law"): Line(Action.COMPLIANCE_VIEW),
+    ("PUT", "/v1/securities/{security_id}/law"): Line(Action.COMPLIANCE_CHOOSE_LAW, json={"packs": []}),
+    ("POST", "/v1/securities/{security_id}/law/what-if"): Line(Action.COMPLIANCE_CHECK, json={}),
+    ("GET", "/v1/assets/{asset_id}/assessments"): Line(Action.COMPLIANCE_VIEW),
+    ("POST", "/v1/assets/{asset_id}/assessments"): Line(
+        Action.COMPLIANCE_ASSESS, json={"answers": {"M": "y"}, "token_model": "integrated_register"}
+    ),
+    ("POST", "/v1/assets/{asset_id}/assessments/{version}/signature"): Line(Action.COMPLIANCE_SIGN_ASSESSMENT),
     # Settlement
     ("GET", "/v1/instructions"): _listing(Action.SETTLEMENT_VIEW),
     ("GET", "/v1/instructions/{instruction_id}"): Line(Action.SETTLEMENT_VIEW),

@@ -129,6 +129,7 @@ def all_things(world: World, things: dict[str, str]) -> dict[str, str]:
         "action": "settlement.issue",
         "code": "access.not_permitted",
         "file_path": "icon.svg",
+        "version": "1",
         "position": "0",
     }
 

@@ -16,7 +16,14 @@ from muniment.access.model import Actor, Role
 from muniment.compliance import chain as compliance_chain
 from muniment.compliance.chain import EvmCompliance
 from muniment.compliance.process import IdentityFollower
-from muniment.compliance.store import PostgresFreezes, PostgresIdentities, PostgresIdentityEvents, PostgresRuleSets
+from muniment.compliance.store import (
+    PostgresFreezes,
+    PostgresHoweyRecords,
+    PostgresIdentities,
+    PostgresIdentityEvents,
+    PostgresLawChoices,
+    PostgresRuleSets,
+)
 from muniment.infra.clock import FixedClock
 from muniment.infra.evm.broadcaster import Broadcaster
 from muniment.infra.evm.client import Evm
@@ -64,6 +71,8 @@ class StageUnit(TestUnit):
         self.rule_sets = PostgresRuleSets(connection, tenant_id=tenant_id)
         self.identities = PostgresIdentities(connection, tenant_id=tenant_id)
         self.freezes = PostgresFreezes(connection, tenant_id=tenant_id)
+        self.law_choices = PostgresLawChoices(connection, tenant_id=tenant_id)
+        self.howey_records = PostgresHoweyRecords(connection, tenant_id=tenant_id)
         self.compliance_chain = EvmCompliance(stage.evm, self.transactions, tenant_id=tenant_id)
 
 

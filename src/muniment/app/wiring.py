@@ -328,6 +328,16 @@ class Unit(SignInUnit):
         return compliance_store.PostgresFreezes(self.connection, tenant_id=self.tenant_id)
 
     @cached_property
+    def law_choices(self) -> compliance_store.PostgresLawChoices:
+        """Packs, terms and evidence."""
+        return compliance_store.PostgresLawChoices(self.connection, tenant_id=self.tenant_id)
+
+    @cached_property
+    def howey_records(self) -> compliance_store.PostgresHoweyRecords:
+        """Howey records."""
+        return compliance_store.PostgresHoweyRecords(self.connection, tenant_id=self.tenant_id)
+
+    @cached_property
     def compliance_chain(self) -> compliance_chain.EvmCompliance:
         """The calls of compliance."""
         return compliance_chain.EvmCompliance(self._backend.evm, self.transactions, tenant_id=self.tenant_id)

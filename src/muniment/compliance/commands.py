@@ -4,24 +4,41 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from muniment.access.model import Action, Actor, authorize
-from muniment.compliance.errors import FreezeInvalid, NotOnChain, RulesInThePast, RulesNotSet, SuiteMissing
+from muniment.compliance.errors import (
+    AssessmentNotFound,
+    FreezeInvalid,
+    NotOnChain,
+    PackNotOffered,
+    RulesInThePast,
+    RulesNotSet,
+    SuiteMissing,
+)
 from muniment.compliance.events import RulesSet
 from muniment.compliance.model.compiled import ChainRules, compile_rules
 from muniment.compliance.model.decision import decide
 from muniment.compliance.model.facts import InvestorFacts, Move, TokenFacts, WalletFacts
+from muniment.compliance.model.law.case import Case
+from muniment.compliance.model.law.choices import LawChoice, check_choice, selected
+from muniment.compliance.model.law.engine import Judgement, judge
+from muniment.compliance.model.law.facts import Proposal
+from muniment.compliance.model.law.records import HoweyRecord, check_signature, draft, offered
+from muniment.compliance.model.law.subjects import investor_facts, law_lots, law_sales
+from muniment.compliance.model.law.what_if import WhatIf, what_if
 from muniment.compliance.model.rules import FurtherRule, Rule, RuleSet, check_rules
 from muniment.compliance.ports import ComplianceUnit, Freeze, FreezeAction, FurtherFacts
+from muniment.instruments.commands import find_asset
 from muniment.instruments.model.securities import DeployedSecurity, OpenSecurity, Security, TokenisedSecurity
 from muniment.instruments.ports import IssuerSuite
 from muniment.parties.model import COUNTRIES, ZERO_ADDRESS
-from muniment.units.decisions import Decision
+from muniment.units.decisions import Allowed, Decision, Refused
 from muniment.units.errors import Place
-from muniment.units.ids import Address, SecurityId, new_id
+from muniment.units.ids import Address, AssetId, InvestorId, SecurityId, new_id
 from muniment.units.shares import SHARES_MAX, show_shares
 
 REASON_CHARACTERS_MAX = 500
@@ -46,6 +63,27 @@ class OrderFreeze:
     address: Address
     reason: str
     shares: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseLaw:
+    """The packs of a security with terms and evidence, in place of the present ones, from `effective_at` on (None: at once)."""
+
+    security_id: SecurityId
+    packs: tuple[str, ...]
+    terms: Mapping[str, Any]
+    evidence: Mapping[str, Mapping[str, Any]]
+    effective_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssessAsset:
+    """Answers to the Howey questionnaire with what each rests on, and the staff's model that the token follows."""
+
+    asset_id: AssetId
+    answers: Mapping[str, Any]
+    evidence: Mapping[str, Any]
+    token_model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +186,28 @@ def check_transfer(
         country_holders=further.country_holders,
         category_holders=further.category_holders,
     )
-    return decide(move, token, rules, at=unit.clock.now())
+    decision = decide(move, token, rules, at=unit.clock.now())
+    choice = unit.law_choices.in_effect(security_id, unit.clock.now())
+    if choice is None:
+        return decision
+    lawful = _judge_move(choice, from_wallet=from_wallet, to_wallet=to_wallet, shares=shares, security=security, unit=unit)
+    return _both(decision, lawful.decision)
+
+
+def _both(decision: Decision, lawful: Decision) -> Decision:
+    """Return the two answers as one: what the chain would name first, then what only the law says."""
+    said = {reason.code for reason in decision.reasons} if isinstance(decision, Refused) else set()
+    extra = [reason for reason in lawful.reasons if _TOLD_BY_THE_CHAIN.get(reason.code) not in said] if isinstance(lawful, Refused) else []
+    reasons = (*(decision.reasons if isinstance(decision, Refused) else ()), *extra)
+    return Refused(reasons) if reasons else Allowed()
+
+
+_TOLD_BY_THE_CHAIN = {
+    "compliance.insufficient_holding": "settlement.insufficient_balance",
+    "compliance.investor_unknown": "compliance.receiver_not_verified",
+    "compliance.investor_not_verified": "compliance.receiver_not_verified",
+}
+"""Reasons of the law that repeat one of the chain's."""
 
 
 def open_security(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit) -> Security:
@@ -199,6 +258,158 @@ def view_freezes(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit)
     authorize(actor, Action.COMPLIANCE_VIEW, tenant_id=unit.tenant_id)
     unit.securities.get(security_id)
     return unit.freezes.of_security(security_id)
+
+
+def choose_law(actor: Actor, request: ChooseLaw, *, unit: ComplianceUnit) -> LawChoice:
+    """Keep a new version of a security's packs, terms and evidence; every sale and transfer is judged by it from its instant on.
+
+    Raises:
+        RuleUnknown, RuleDisabled, CaseInvalid: a pack that does not exist or is no law, or terms in the wrong form.
+        PackNotOffered: the signed assessment of the asset says that it is no security.
+        RulesInThePast: it would take effect before now.
+
+    """
+    authorize(actor, Action.COMPLIANCE_CHOOSE_LAW, tenant_id=unit.tenant_id)
+    security = unit.securities.get(request.security_id)
+    check_choice(request.packs, request.terms, request.evidence)
+    signed = [record for record in unit.howey_records.all(unit.assets.get(security.terms.asset_record_id).asset_id) if record.is_signed]
+    if request.packs and signed and not offered(signed[-1]):
+        raise PackNotOffered(outcome=signed[-1].assessment.outcome, place=Place(field="packs"))
+    now = unit.clock.now()
+    effective_at = request.effective_at or now
+    if effective_at < now:
+        raise RulesInThePast(effective_at=effective_at, now=now, place=Place(field="effective_at"))
+    latest = unit.law_choices.latest(request.security_id, lock=True)
+    choice = LawChoice(
+        request.security_id, 1 if latest is None else latest.version + 1, effective_at, request.packs, request.terms, request.evidence
+    )
+    unit.law_choices.add(choice, set_by=actor.user_id, at=now)
+    facts = {"version": choice.version, "packs": list(choice.packs), "effective_at": effective_at.isoformat()}
+    unit.audit.record(actor, Action.COMPLIANCE_CHOOSE_LAW, f"security/{request.security_id}", facts)
+    return choice
+
+
+def view_law(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit) -> Sequence[LawChoice]:
+    """Return every version of a security's packs, oldest first."""
+    authorize(actor, Action.COMPLIANCE_VIEW, tenant_id=unit.tenant_id)
+    unit.securities.get(security_id)
+    return unit.law_choices.all(security_id)
+
+
+def ask_what_if(actor: Actor, security_id: SecurityId, *, packs: Sequence[str] | None, on: dt.date | None, unit: ComplianceUnit) -> WhatIf:
+    """Return which holders would break packs (None: those chosen) if they started on a day (None: today).
+
+    Raises:
+        NotOnChain: the security has no register yet.
+        RuleUnknown, RuleDisabled: a pack that does not exist or is no law.
+
+    """
+    authorize(actor, Action.COMPLIANCE_CHECK, tenant_id=unit.tenant_id)
+    security = _tokenised(unit.securities.get(security_id))
+    now = unit.clock.now()
+    choice = unit.law_choices.in_effect(security_id, now) or LawChoice(security_id, 0, now, (), {}, {})
+    case = law_case(replace(choice, packs=choice.packs if packs is None else tuple(packs)), security=security, unit=unit)
+    return what_if(case, on=on or now.date())
+
+
+def law_case(choice: LawChoice, *, security: TokenisedSecurity, unit: ComplianceUnit, besides: Sequence[InvestorId] = ()) -> Case:
+    """Return everything that the law looks at: the register's lots and sales, and its holders with what their claims make of them."""
+    now = unit.clock.now()
+    security_id = security.terms.security_id
+    lots = law_lots(unit.lots.of_security(security_id))
+    selection, terms = selected(
+        choice.packs, choice.terms, choice.evidence, decimals=security.terms.decimals, outstanding=unit.register.supply(security_id)
+    )
+    sales, resales = law_sales(unit.lots.acquisitions(security_id), currency=terms.currency)
+    wanted = {*lots, *(sale.investor_id for sale in sales), *(str(investor_id) for investor_id in besides)}
+    ids = [InvestorId(UUID(each)) for each in sorted(wanted) if not each.startswith("0x")]
+    claims = unit.claims.of_investors(ids)
+    investors = {
+        str(investor_id): investor_facts(investor, claims.get(investor_id, ()), at=now)
+        for investor_id, investor in unit.investors.many(ids).items()
+    }
+    return Case(selection=selection, terms=terms, investors=investors, lots=lots, sales=sales, resales=resales, evidence=choice.evidence)
+
+
+def _judge_move(
+    choice: LawChoice,
+    *,
+    from_wallet: Address | None,
+    to_wallet: Address,
+    shares: int,
+    security: TokenisedSecurity,
+    unit: ComplianceUnit,
+) -> Judgement:
+    """Return what the law says of an issue (from nobody, so a sale by the issuer) or of a transfer between two wallets' investors."""
+    wallets = unit.wallets.by_addresses([to_wallet] if from_wallet is None else [from_wallet, to_wallet])
+    receiver = wallets.get(to_wallet)
+    sender = None if from_wallet is None else wallets.get(from_wallet)
+    known = [wallet.investor_id for wallet in (receiver, sender) if wallet is not None]
+    case = law_case(choice, security=security, unit=unit, besides=known)
+    to_investor = to_wallet if receiver is None else str(receiver.investor_id)
+    on = unit.clock.now().date()
+    if from_wallet is None:
+        return judge(case, Proposal("sale", on, receiver=to_investor, quantity=shares, offered_on=dt.date.min))
+    from_investor = from_wallet if sender is None else str(sender.investor_id)
+    if from_investor == to_investor:
+        # Between two wallets of one investor nobody sells and nobody buys.
+        return Judgement(Allowed())
+    return judge(case, Proposal("transfer", on, sender=from_investor, receiver=to_investor, quantity=shares))
+
+
+def assess_asset(actor: Actor, request: AssessAsset, *, unit: ComplianceUnit) -> HoweyRecord:
+    """Keep a new version of an asset's Howey record, for somebody else to sign.
+
+    Raises:
+        AnswersInvalid: as `records.draft` does.
+
+    """
+    authorize(actor, Action.COMPLIANCE_ASSESS, tenant_id=unit.tenant_id)
+    find_asset(actor, request.asset_id, unit=unit)
+    records = unit.howey_records.all(request.asset_id, lock=True)
+    now = unit.clock.now()
+    record = draft(
+        request.asset_id,
+        version=len(records) + 1,
+        answers=request.answers,
+        evidence=request.evidence,
+        token_model=request.token_model,
+        by=actor.user_id,
+        at=now,
+    )
+    unit.howey_records.add(record)
+    facts = {"version": record.version, "outcome": record.assessment.outcome, "token_model": record.token_model}
+    unit.audit.record(actor, Action.COMPLIANCE_ASSESS, f"asset/{request.asset_id}", facts)
+    return record
+
+
+def sign_assessment(actor: Actor, asset_id: AssetId, version: int, *, unit: ComplianceUnit) -> HoweyRecord:
+    """Sign a version off as its reviewer.
+
+    Raises:
+        AssessmentNotFound: there is no such version.
+        AssessmentSigned: it is signed already.
+        OwnAssessment: the reviewer drafted it.
+
+    """
+    authorize(actor, Action.COMPLIANCE_SIGN_ASSESSMENT, tenant_id=unit.tenant_id)
+    find_asset(actor, asset_id, unit=unit)
+    found = [record for record in unit.howey_records.all(asset_id, lock=True) if record.version == version]
+    if not found:
+        raise AssessmentNotFound(version=version)
+    check_signature(found[0], by=actor.user_id)
+    now = unit.clock.now()
+    unit.howey_records.sign(asset_id, version, by=actor.user_id, at=now)
+    facts = {"version": version, "outcome": found[0].assessment.outcome}
+    unit.audit.record(actor, Action.COMPLIANCE_SIGN_ASSESSMENT, f"asset/{asset_id}", facts)
+    return replace(found[0], signed_by=actor.user_id, signed_at=now)
+
+
+def view_assessments(actor: Actor, asset_id: AssetId, *, unit: ComplianceUnit) -> Sequence[HoweyRecord]:
+    """Return every version of an asset's Howey record, oldest first."""
+    authorize(actor, Action.COMPLIANCE_VIEW, tenant_id=unit.tenant_id)
+    find_asset(actor, asset_id, unit=unit)
+    return unit.howey_records.all(asset_id)
 
 
 def find_rules_drift(security_id: SecurityId, *, unit: ComplianceUnit) -> RulesDrift | None:

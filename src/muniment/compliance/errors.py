@@ -108,3 +108,35 @@ class AnswersInvalid(MunimentError):
     code = "compliance.answers_invalid"
     message = "The answers cannot be read: {problem}."
     cure = "Give answers by a prong's letter (M, C, E, P, U) or an item's id (E3), each y, n or -."
+
+
+class AssessmentNotFound(MunimentError):
+    """No such version of an asset's Howey record."""
+
+    code = "compliance.assessment_not_found"
+    message = "The asset has no assessment {version}."
+    cure = "List the assessments of the asset and take a version from there."
+
+
+class AssessmentSigned(MunimentError):
+    """It is signed already."""
+
+    code = "compliance.assessment_signed"
+    message = "The assessment {version} is signed and cannot change."
+    cure = "Draft a new version."
+
+
+class OwnAssessment(MunimentError):
+    """Whoever drafted it may not sign it."""
+
+    code = "compliance.own_assessment"
+    message = "Whoever drafted an assessment does not sign it."
+    cure = "Let another owner or compliance officer sign."
+
+
+class PackNotOffered(MunimentError):
+    """The asset's signed assessment says that it is no security."""
+
+    code = "compliance.pack_not_offered"
+    message = "The signed assessment of the asset says “{outcome}”, so no pack of securities law is offered."
+    cure = "Assess the asset again if it is sold as a security after all."

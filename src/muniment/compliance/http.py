@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 from litestar import Request, Response, get, post, put
@@ -15,18 +15,23 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, HeaderParameter, JSONBody, SkipValidation
 
 from muniment.access.commands import idempotently
-from muniment.access.model import Actor
+from muniment.access.model import Action, Actor, authorize
 from muniment.access.ports import Answer
 from muniment.compliance import commands
+from muniment.compliance.model.law.book import rule_book
+from muniment.compliance.model.law.choices import PACKS_MAX, LawChoice
+from muniment.compliance.model.law.records import HoweyRecord
 from muniment.compliance.model.rule_texts import rule_as_text, rule_from_text
 from muniment.compliance.model.rules import RULES_MAX, RuleSet
 from muniment.compliance.ports import ComplianceUnit, Freeze
 from muniment.instruments.commands import view_security
 from muniment.instruments.model.securities import Security
 from muniment.parties.model import parse_address
-from muniment.units.ids import SecurityId, TenantId, parse_id
-from muniment.units.instants import parse_instant
+from muniment.units.ids import AssetId, SecurityId, TenantId, parse_id
+from muniment.units.instants import parse_date, parse_instant
 from muniment.units.shares import format_shares, parse_shares
+
+BREAKS_SHOWN_MAX: Final = 1000
 
 AsActor: TypeAlias = SkipValidation[NamedDependency[Actor]]
 Begin: TypeAlias = SkipValidation[NamedDependency[Callable[[TenantId], AbstractContextManager[ComplianceUnit]]]]
@@ -212,7 +217,217 @@ def post_freeze(
     return Response(msgspec.convert(answer.body, FreezeBody), status_code=answer.status)
 
 
+class LawRuleBody(_Wire, frozen=True, kw_only=True):
+    """A rule of law; `params` are what it compares, `source` where the figure was read."""
+
+    id: str
+    jurisdiction: str
+    citation: str
+    evaluated_on: str
+    status: str
+    effective_from: str | None
+    params: dict[str, Any]
+    test: str
+    source: str
+    note: str
+
+
+class PackBody(_Wire, frozen=True, kw_only=True):
+    """Rules that make up one exemption."""
+
+    id: str
+    name: str
+    jurisdiction: str
+    rules: list[str]
+    terms: dict[str, Any]
+
+
+class LawBookBody(_Wire, frozen=True, kw_only=True):
+    """Every rule and pack of this release."""
+
+    as_of: str
+    rules: list[LawRuleBody]
+    packs: list[PackBody]
+
+
+class NewLawChoiceBody(_Wire, frozen=True, kw_only=True):
+    """The packs of a security in place of the present ones; `terms` and `evidence` as in the schema of a case."""
+
+    packs: Annotated[list[Cell], msgspec.Meta(max_length=PACKS_MAX)]
+    terms: dict[str, Any] = {}
+    evidence: dict[str, dict[str, Any]] = {}
+    effective_at: Cell | None = None
+
+
+class LawChoiceBody(_Wire, frozen=True, kw_only=True):
+    """One version of a security's packs."""
+
+    version: int
+    effective_at: str
+    packs: list[str]
+    terms: dict[str, Any]
+    evidence: dict[str, dict[str, Any]]
+
+
+class LawBody(_Wire, frozen=True, kw_only=True):
+    """Every version of a security's packs, oldest first."""
+
+    security_id: str
+    versions: list[LawChoiceBody]
+
+
+class WhatIfQuestionBody(_Wire, frozen=True, kw_only=True):
+    """Packs that are thought of (none: those chosen), and the day on which they would start (none: today)."""
+
+    packs: Annotated[list[Cell], msgspec.Meta(max_length=PACKS_MAX)] | None = None
+    on: Cell | None = None
+
+
+class BreakBody(_Wire, frozen=True, kw_only=True):
+    """A holder who would break a rule."""
+
+    investor: str
+    quantity: str
+    reasons: list[ReasonBody]
+
+
+class WhatIfBody(_Wire, frozen=True, kw_only=True):
+    """What packs would do to a register; `breaks` at most the first thousand, the counts over all."""
+
+    on: str
+    holders: int
+    breaking: int
+    by_rule: dict[str, int]
+    locked_holders: int
+    locked: str
+    register: list[ReasonBody]
+    warnings: list[str]
+    breaks: list[BreakBody]
+
+
+class NewAssessmentBody(_Wire, frozen=True, kw_only=True):
+    """Answers by prong letter or item (y, n, -), what each rests on, and the model that the token follows."""
+
+    answers: dict[str, str]
+    evidence: dict[str, str] = {}
+    token_model: Cell
+
+
+class AssessmentBody(_Wire, frozen=True, kw_only=True):
+    """One version of an asset's Howey record with its outcome; `signed_by` none until a reviewer has signed."""
+
+    asset_id: str
+    version: int
+    answers: dict[str, str]
+    evidence: dict[str, str]
+    token_model: str
+    drafted_by: str
+    drafted_at: str
+    signed_by: str | None
+    signed_at: str | None
+    assessment: dict[str, Any]
+    packs_offered: list[str]
+
+
+@get("/v1/law", sync_to_thread=True, tags=["Compliance"], summary="Rules of law and packs")
+def get_law_book(actor: AsActor, begin: Begin) -> LawBookBody:
+    """Return every rule with its citation and parameters, and every pack."""
+    with begin(actor.tenant_id) as unit:
+        authorize(actor, Action.COMPLIANCE_VIEW, tenant_id=unit.tenant_id)
+    book = rule_book()
+    return LawBookBody(
+        as_of=book.as_of.isoformat(),
+        rules=[msgspec.convert(rule.as_json(), LawRuleBody) for rule in book.rules.values()],
+        packs=[msgspec.convert(pack.as_json(), PackBody) for pack in book.packs.values()],
+    )
+
+
+@get("/v1/securities/{security_id:str}/law", sync_to_thread=True, tags=["Compliance"], summary="A security's packs")
+def get_law(actor: AsActor, security_id: Id, begin: Begin) -> LawBody:
+    """Return every version of the packs that were chosen for a security."""
+    with begin(actor.tenant_id) as unit:
+        versions = commands.view_law(actor, _security_id(security_id), unit=unit)
+    return LawBody(security_id=security_id, versions=[_law_choice(version) for version in versions])
+
+
+@put("/v1/securities/{security_id:str}/law", sync_to_thread=True, tags=["Compliance"], summary="Choose a security's packs")
+def put_law(actor: AsActor, security_id: Id, data: JSONBody[NewLawChoiceBody], begin: Begin) -> LawChoiceBody:
+    """Replace the packs by a new version; sales and transfers are judged by it from then on."""
+    effective_at = None if data.effective_at is None else parse_instant(data.effective_at, field="effective_at")
+    asked = commands.ChooseLaw(_security_id(security_id), tuple(data.packs), data.terms, data.evidence, effective_at)
+    with begin(actor.tenant_id) as unit:
+        return _law_choice(commands.choose_law(actor, asked, unit=unit))
+
+
+@post(
+    "/v1/securities/{security_id:str}/law/what-if",
+    sync_to_thread=True,
+    tags=["Compliance"],
+    summary="Ask which holders packs would break",
+    status_code=200,
+)
+def post_what_if(actor: AsActor, security_id: Id, data: JSONBody[WhatIfQuestionBody], begin: Begin) -> WhatIfBody:
+    """Return who would break packs if they started on a day; nothing is changed."""
+    on = None if data.on is None else parse_date(data.on, field="on")
+    with begin(actor.tenant_id) as unit:
+        outcome = commands.ask_what_if(
+            actor, _security_id(security_id), packs=None if data.packs is None else tuple(data.packs), on=on, unit=unit
+        )
+    body = outcome.as_json()
+    return msgspec.convert({**body, "breaks": body["breaks"][:BREAKS_SHOWN_MAX]}, WhatIfBody)
+
+
+@get("/v1/assets/{asset_id:str}/assessments", sync_to_thread=True, tags=["Compliance"], summary="An asset's Howey record")
+def get_assessments(actor: AsActor, asset_id: Id, begin: Begin) -> list[AssessmentBody]:
+    """Return every version, oldest first."""
+    with begin(actor.tenant_id) as unit:
+        records = commands.view_assessments(actor, parse_asset_id(asset_id), unit=unit)
+    return [_assessment(record) for record in records]
+
+
+@post("/v1/assets/{asset_id:str}/assessments", sync_to_thread=True, tags=["Compliance"], summary="Assess an asset", status_code=201)
+def post_assessment(
+    request: ComplianceRequest,
+    actor: AsActor,
+    asset_id: Id,
+    data: JSONBody[NewAssessmentBody],
+    begin: Begin,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[AssessmentBody]:
+    """Keep a new version of the Howey record, for somebody else to sign."""
+    asked = commands.AssessAsset(parse_asset_id(asset_id), data.answers, data.evidence, data.token_model)
+    with begin(actor.tenant_id) as unit:
+
+        def run() -> Answer:
+            record = commands.assess_asset(actor, asked, unit=unit)
+            return Answer(status=201, body=msgspec.to_builtins(_assessment(record)))
+
+        key = {"method": request.method, "path": request.url.path, "body": msgspec.to_builtins(data)}
+        answer = idempotently(actor, idempotency_key, key, run, unit=unit)
+    return Response(msgspec.convert(answer.body, AssessmentBody), status_code=answer.status)
+
+
+@post(
+    "/v1/assets/{asset_id:str}/assessments/{version:int}/signature",
+    sync_to_thread=True,
+    tags=["Compliance"],
+    summary="Sign an assessment",
+    status_code=200,
+)
+def post_signature(actor: AsActor, asset_id: Id, version: FromPath[int], begin: Begin) -> AssessmentBody:
+    """Sign a version off as its reviewer; whoever drafted it cannot."""
+    with begin(actor.tenant_id) as unit:
+        return _assessment(commands.sign_assessment(actor, parse_asset_id(asset_id), version, unit=unit))
+
+
 ROUTES: Sequence[HTTPRouteHandler] = [
+    get_law_book,
+    get_law,
+    put_law,
+    post_what_if,
+    get_assessments,
+    post_assessment,
+    post_signature,
     get_rules,
     put_rules,
     post_transfer_check,
@@ -220,6 +435,19 @@ ROUTES: Sequence[HTTPRouteHandler] = [
     get_freezes,
     post_freeze,
 ]
+
+
+def parse_asset_id(text: str) -> AssetId:
+    """Return the asset's id; one in another form belongs to no asset."""
+    return AssetId(text.lower())
+
+
+def _law_choice(choice: LawChoice) -> LawChoiceBody:
+    return msgspec.convert(choice.as_json(), LawChoiceBody)
+
+
+def _assessment(record: HoweyRecord) -> AssessmentBody:
+    return msgspec.convert(record.as_json(), AssessmentBody)
 
 
 def _security_id(text: str) -> SecurityId:

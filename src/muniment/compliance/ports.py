@@ -13,10 +13,12 @@ from uuid import UUID
 from muniment.compliance.model.compiled import ChainRules
 from muniment.compliance.model.facts import InvestorFacts, Move, TokenFacts
 from muniment.compliance.model.identities import ChainIdentity
+from muniment.compliance.model.law.choices import LawChoice
+from muniment.compliance.model.law.records import HoweyRecord
 from muniment.compliance.model.rules import RuleSet
 from muniment.infra.evm.sender import ChainTransaction
 from muniment.register.ports import RegisterUnit
-from muniment.units.ids import Address, InvestorId, SecurityId, UserId
+from muniment.units.ids import Address, AssetId, InvestorId, SecurityId, UserId
 
 
 class RegistrationState(StrEnum):
@@ -163,6 +165,42 @@ class Freezes(Protocol):
         ...
 
 
+class LawChoices(Protocol):
+    """The versions of every security's packs, terms and evidence."""
+
+    def add(self, choice: LawChoice, *, set_by: UserId, at: dt.datetime) -> None:
+        """Keep a new version."""
+        ...
+
+    def latest(self, security_id: SecurityId, *, lock: bool = False) -> LawChoice | None:
+        """Return the newest version, in effect or not; with `lock`, nobody else adds one until commit."""
+        ...
+
+    def in_effect(self, security_id: SecurityId, at: dt.datetime) -> LawChoice | None:
+        """Return the version that counts at an instant."""
+        ...
+
+    def all(self, security_id: SecurityId) -> Sequence[LawChoice]:
+        """Return every version, oldest first."""
+        ...
+
+
+class HoweyRecords(Protocol):
+    """The versions of every asset's Howey record."""
+
+    def add(self, record: HoweyRecord) -> None:
+        """Keep a new version."""
+        ...
+
+    def all(self, asset_id: AssetId, *, lock: bool = False) -> Sequence[HoweyRecord]:
+        """Return every version, oldest first; with `lock`, nobody else adds or signs one until commit."""
+        ...
+
+    def sign(self, asset_id: AssetId, version: int, *, by: UserId, at: dt.datetime) -> None:
+        """Write the signature."""
+        ...
+
+
 class ComplianceChain(Protocol):
     """The contracts of compliance. What submits does so once per purpose; what asks reads the newest block."""
 
@@ -287,4 +325,14 @@ class ComplianceUnit(RegisterUnit, Protocol):
     @property
     def compliance_chain(self) -> ComplianceChain:
         """Contracts."""
+        ...
+
+    @property
+    def law_choices(self) -> LawChoices:
+        """Packs, terms and evidence."""
+        ...
+
+    @property
+    def howey_records(self) -> HoweyRecords:
+        """Howey records."""
         ...

@@ -14,10 +14,12 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from muniment.compliance.errors import FreezeNotFound
 from muniment.compliance.model.identities import ChainIdentity, IdentityEvent, IdentityEventKind, fold
+from muniment.compliance.model.law.choices import LawChoice
+from muniment.compliance.model.law.records import HoweyRecord
 from muniment.compliance.model.rules import RuleSet, rule_as_json, rule_from_json
 from muniment.compliance.ports import Freeze, FreezeAction, Registration, RegistrationState
 from muniment.infra.postgres.database import METADATA
-from muniment.units.ids import Address, InvestorId, SecurityId, TenantId, UserId
+from muniment.units.ids import Address, AssetId, InvestorId, SecurityId, TenantId, UserId
 
 _INSTANT = sa.DateTime(timezone=True)
 
@@ -83,6 +85,37 @@ FREEZE = sa.Table(
 )
 
 
+LAW_CHOICE = sa.Table(
+    "law_choice",
+    METADATA,
+    sa.Column("tenant_id", sa.Uuid, nullable=False),
+    sa.Column("security_id", sa.Uuid, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("effective_at", _INSTANT, nullable=False),
+    sa.Column("packs", JSONB, nullable=False),
+    sa.Column("terms", JSONB, nullable=False),
+    sa.Column("evidence", JSONB, nullable=False),
+    sa.Column("set_by", sa.Uuid),
+    sa.Column("set_at", _INSTANT, nullable=False),
+    schema="compliance",
+)
+HOWEY_RECORD = sa.Table(
+    "howey_record",
+    METADATA,
+    sa.Column("tenant_id", sa.Uuid, primary_key=True),
+    sa.Column("asset_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("answers", JSONB, nullable=False),
+    sa.Column("evidence", JSONB, nullable=False),
+    sa.Column("token_model", sa.Text, nullable=False),
+    sa.Column("drafted_by", sa.Uuid, nullable=False),
+    sa.Column("drafted_at", _INSTANT, nullable=False),
+    sa.Column("signed_by", sa.Uuid),
+    sa.Column("signed_at", _INSTANT),
+    schema="compliance",
+)
+
+
 class PostgresRuleSets:
     """`ports.RuleSets` in the caller's transaction."""
 
@@ -132,6 +165,99 @@ class PostgresRuleSets:
     def _first(self, query: sa.Select[Any]) -> RuleSet | None:
         row = self._connection.execute(query.order_by(RULE_SET.c.version.desc()).limit(1)).first()
         return None if row is None else _rule_set(row)
+
+
+class PostgresLawChoices:
+    """`ports.LawChoices` in the caller's transaction."""
+
+    def __init__(self, connection: sa.Connection, *, tenant_id: TenantId) -> None:
+        self._connection = connection
+        self._tenant_id = tenant_id
+
+    def add(self, choice: LawChoice, *, set_by: UserId, at: dt.datetime) -> None:
+        """Keep a new version."""
+        self._connection.execute(
+            sa.insert(LAW_CHOICE).values(
+                tenant_id=self._tenant_id,
+                security_id=choice.security_id,
+                version=choice.version,
+                effective_at=choice.effective_at,
+                packs=list(choice.packs),
+                terms=dict(choice.terms),
+                evidence={rule_id: dict(items) for rule_id, items in choice.evidence.items()},
+                set_by=set_by,
+                set_at=at,
+            )
+        )
+
+    def latest(self, security_id: SecurityId, *, lock: bool = False) -> LawChoice | None:
+        """Return the newest version, in effect or not; with `lock`, nobody else adds one until commit."""
+        if lock:
+            self._connection.execute(
+                sa.text("SELECT pg_advisory_xact_lock(hashtextextended('compliance.law_choice:' || :id, 0))"), {"id": str(security_id)}
+            )
+        return self._first(LAW_CHOICE.c.security_id == security_id)
+
+    def in_effect(self, security_id: SecurityId, at: dt.datetime) -> LawChoice | None:
+        """Return the version that counts at an instant: the newest of those that have begun."""
+        return self._first(sa.and_(LAW_CHOICE.c.security_id == security_id, LAW_CHOICE.c.effective_at <= at))
+
+    def all(self, security_id: SecurityId) -> Sequence[LawChoice]:
+        """Return every version, oldest first."""
+        query = sa.select(LAW_CHOICE).where(self._own, LAW_CHOICE.c.security_id == security_id).order_by(LAW_CHOICE.c.version)
+        return [_law_choice(row) for row in self._connection.execute(query)]
+
+    @property
+    def _own(self) -> sa.ColumnElement[bool]:
+        return LAW_CHOICE.c.tenant_id == self._tenant_id
+
+    def _first(self, condition: sa.ColumnElement[bool]) -> LawChoice | None:
+        query = sa.select(LAW_CHOICE).where(self._own, condition).order_by(LAW_CHOICE.c.version.desc()).limit(1)
+        row = self._connection.execute(query).first()
+        return None if row is None else _law_choice(row)
+
+
+class PostgresHoweyRecords:
+    """`ports.HoweyRecords` in the caller's transaction."""
+
+    def __init__(self, connection: sa.Connection, *, tenant_id: TenantId) -> None:
+        self._connection = connection
+        self._tenant_id = tenant_id
+
+    def add(self, record: HoweyRecord) -> None:
+        """Keep a new version."""
+        self._connection.execute(
+            sa.insert(HOWEY_RECORD).values(
+                tenant_id=self._tenant_id,
+                asset_id=record.asset_id,
+                version=record.version,
+                answers=dict(record.answers),
+                evidence=dict(record.evidence),
+                token_model=record.token_model,
+                drafted_by=record.drafted_by,
+                drafted_at=record.drafted_at,
+            )
+        )
+
+    def all(self, asset_id: AssetId, *, lock: bool = False) -> Sequence[HoweyRecord]:
+        """Return every version, oldest first; with `lock`, nobody else adds or signs one until commit."""
+        if lock:
+            self._connection.execute(
+                sa.text("SELECT pg_advisory_xact_lock(hashtextextended('compliance.howey_record:' || :id, 0))"),
+                {"id": f"{self._tenant_id}:{asset_id}"},
+            )
+        query = sa.select(HOWEY_RECORD).where(HOWEY_RECORD.c.tenant_id == self._tenant_id, HOWEY_RECORD.c.asset_id == asset_id)
+        return [_howey_record(row) for row in self._connection.execute(query.order_by(HOWEY_RECORD.c.version))]
+
+    def sign(self, asset_id: AssetId, version: int, *, by: UserId, at: dt.datetime) -> None:
+        """Write the signature."""
+        statement = sa.update(HOWEY_RECORD).where(
+            HOWEY_RECORD.c.tenant_id == self._tenant_id,
+            HOWEY_RECORD.c.asset_id == asset_id,
+            HOWEY_RECORD.c.version == version,
+            HOWEY_RECORD.c.signed_at.is_(None),
+        )
+        self._connection.execute(statement.values(signed_by=by, signed_at=at))
 
 
 class PostgresIdentities:
@@ -362,4 +488,22 @@ def _freeze(row: Any) -> Freeze:
         failure=row.failure,
         ordered_at=row.ordered_at,
         settled_at=row.settled_at,
+    )
+
+
+def _law_choice(row: sa.Row[Any]) -> LawChoice:
+    return LawChoice(SecurityId(row.security_id), row.version, row.effective_at, tuple(row.packs), row.terms, row.evidence)
+
+
+def _howey_record(row: sa.Row[Any]) -> HoweyRecord:
+    return HoweyRecord(
+        asset_id=AssetId(row.asset_id),
+        version=row.version,
+        answers=row.answers,
+        evidence=row.evidence,
+        token_model=row.token_model,
+        drafted_by=UserId(row.drafted_by),
+        drafted_at=row.drafted_at,
+        signed_by=None if row.signed_by is None else UserId(row.signed_by),
+        signed_at=row.signed_at,
     )

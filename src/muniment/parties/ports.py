@@ -148,6 +148,10 @@ class Claims(Protocol):
         """Return an investor's claims, oldest first, those that ended included."""
         ...
 
+    def of_investors(self, investor_ids: Sequence[InvestorId]) -> Mapping[InvestorId, Sequence[Claim]]:
+        """Return the claims about several investors, oldest first."""
+        ...
+
     def find(self, investor_id: InvestorId, claim_id: UUID) -> Claim | None:
         """Return one claim about an investor, locked until commit."""
         ...

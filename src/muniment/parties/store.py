@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -479,6 +480,14 @@ class PostgresClaims:
         """Return an investor's claims, oldest first."""
         query = sa.select(CLAIM).where(CLAIM.c.tenant_id == self._tenant_id, CLAIM.c.investor_id == investor_id)
         return [_claim(row) for row in self._connection.execute(query.order_by(CLAIM.c.issued_at, CLAIM.c.topic))]
+
+    def of_investors(self, investor_ids: Sequence[InvestorId]) -> Mapping[InvestorId, Sequence[Claim]]:
+        """Return the claims about several investors, oldest first."""
+        query = sa.select(CLAIM).where(self._own, _among(CLAIM.c.investor_id, investor_ids))
+        found: defaultdict[InvestorId, list[Claim]] = defaultdict(list)
+        for row in self._connection.execute(query.order_by(CLAIM.c.issued_at, CLAIM.c.topic)):
+            found[InvestorId(row.investor_id)].append(_claim(row))
+        return found
 
     def find(self, investor_id: InvestorId, claim_id: UUID) -> Claim | None:
         """Return one claim about an investor, locked until commit."""

@@ -66,6 +66,9 @@ class Action(Enum):
     COMPLIANCE_SET_RULES = "compliance.set_rules"
     COMPLIANCE_OPEN_SECURITY = "compliance.open_security"
     COMPLIANCE_FREEZE = "compliance.freeze"
+    COMPLIANCE_CHOOSE_LAW = "compliance.choose_law"
+    COMPLIANCE_ASSESS = "compliance.assess"
+    COMPLIANCE_SIGN_ASSESSMENT = "compliance.sign_assessment"
 
     SETTLEMENT_VIEW = "settlement.view"
     SETTLEMENT_ISSUE = "settlement.issue"
@@ -124,6 +127,9 @@ PERMITTED: Final[Mapping[Action, tuple[Role, ...]]] = {
     Action.COMPLIANCE_SET_RULES: _OFFICERS,
     Action.COMPLIANCE_OPEN_SECURITY: _OFFICERS,
     Action.COMPLIANCE_FREEZE: _STAFF,
+    Action.COMPLIANCE_CHOOSE_LAW: _OFFICERS,
+    Action.COMPLIANCE_ASSESS: _STAFF,
+    Action.COMPLIANCE_SIGN_ASSESSMENT: _OFFICERS,
     Action.SETTLEMENT_VIEW: _READERS_AND_SERVICES,
     Action.SETTLEMENT_ISSUE: _AGENTS,
     Action.SETTLEMENT_TRANSFER: (*_AGENTS, Role.SERVICE),

@@ -226,13 +226,19 @@ def read_case(content: bytes) -> tuple[Case, Proposal | None]:
     try:
         body = msgspec.json.decode(content, type=CaseBody)
     except msgspec.ValidationError as error:
-        problem, _, path = str(error).partition(" - at `$")
-        missing = re.search(r"field `(\w+)`", problem)
-        parts = (path.rstrip("`").strip("."), missing.group(1) if missing else "")
-        raise CaseInvalid(problem=problem, place=Place(field=".".join(part for part in parts if part) or None)) from None
+        problem, place = place_of(error)
+        raise CaseInvalid(problem=problem, place=place) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise CaseInvalid(problem="it is no JSON") from None
     return read_body(body)
+
+
+def place_of(error: msgspec.ValidationError) -> tuple[str, Place]:
+    """Return what is wrong with JSON of another form, and where."""
+    problem, _, path = str(error).partition(" - at `$")
+    named = re.search(r"field `(\w+)`", problem)
+    parts = (path.rstrip("`").strip("."), named.group(1) if named else "")
+    return problem, Place(field=".".join(part for part in parts if part) or None)
 
 
 def read_body(body: CaseBody) -> tuple[Case, Proposal | None]:
@@ -241,7 +247,7 @@ def read_body(body: CaseBody) -> tuple[Case, Proposal | None]:
         if len(found) > INVESTORS_MAX:
             raise CaseTooLarge(found=len(found), what=what, allowed=INVESTORS_MAX)
     selection = rule_book().select(body.security.packs, field="security.packs")
-    terms = _terms(body.security.terms, selection.terms)
+    terms = read_terms(body.security.terms, selection.terms, field="security.terms")
     investors: dict[str, InvestorFacts] = {}
     for index, each in enumerate(body.investors):
         if each.id in investors:
@@ -270,8 +276,8 @@ def read_body(body: CaseBody) -> tuple[Case, Proposal | None]:
     return case, None if body.proposed is None else _proposal(body.proposed, terms)
 
 
-def _terms(body: TermsBody, settled: Mapping[str, Any]) -> Terms:
-    field = "security.terms"
+def read_terms(body: TermsBody, settled: Mapping[str, Any], *, field: str) -> Terms:
+    """Return the terms with what the packs settle; refuse an amount, a day or a currency in the wrong form."""
     currency = body.currency
     Money.parse("0", currency, field=f"{field}.currency")
     values: dict[str, Any] = {}
