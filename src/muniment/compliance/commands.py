@@ -260,6 +260,16 @@ def view_freezes(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit)
     return unit.freezes.of_security(security_id)
 
 
+def check_law(actor: Actor, request: ChooseLaw, *, unit: ComplianceUnit) -> None:
+    """Refuse what `choose_law` would refuse of packs, terms and evidence; change nothing."""
+    authorize(actor, Action.COMPLIANCE_CHOOSE_LAW, tenant_id=unit.tenant_id)
+    security = unit.securities.get(request.security_id)
+    check_choice(request.packs, request.terms, request.evidence)
+    signed = [record for record in unit.howey_records.all(unit.assets.get(security.terms.asset_record_id).asset_id) if record.is_signed]
+    if request.packs and signed and not offered(signed[-1]):
+        raise PackNotOffered(outcome=signed[-1].assessment.outcome, place=Place(field="packs"))
+
+
 def choose_law(actor: Actor, request: ChooseLaw, *, unit: ComplianceUnit) -> LawChoice:
     """Keep a new version of a security's packs, terms and evidence; every sale and transfer is judged by it from its instant on.
 
@@ -269,12 +279,7 @@ def choose_law(actor: Actor, request: ChooseLaw, *, unit: ComplianceUnit) -> Law
         RulesInThePast: it would take effect before now.
 
     """
-    authorize(actor, Action.COMPLIANCE_CHOOSE_LAW, tenant_id=unit.tenant_id)
-    security = unit.securities.get(request.security_id)
-    check_choice(request.packs, request.terms, request.evidence)
-    signed = [record for record in unit.howey_records.all(unit.assets.get(security.terms.asset_record_id).asset_id) if record.is_signed]
-    if request.packs and signed and not offered(signed[-1]):
-        raise PackNotOffered(outcome=signed[-1].assessment.outcome, place=Place(field="packs"))
+    check_law(actor, request, unit=unit)
     now = unit.clock.now()
     effective_at = request.effective_at or now
     if effective_at < now:

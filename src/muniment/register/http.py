@@ -333,9 +333,6 @@ def get_holders(
     return Response(holders_bytes(holders, written), media_type=MEDIA_TYPES[written], headers=headers)
 
 
-ROUTES: Sequence[HTTPRouteHandler] = [get_register, get_movements, post_verify_register, get_lots, put_annotation, get_holders]
-
-
 def holders_bytes(holders: RegisterOfHolders, written: str) -> bytes:
     """Return the register of holders as a file of one of `FORMATS`."""
     if written == "csv":
@@ -441,7 +438,15 @@ def get_security_ocf(actor: AsActor, security_id: Id, begin: Begin) -> Response[
     return Response(pack(files), media_type="application/zip", headers=headers)
 
 
-ROUTES: Sequence[HTTPRouteHandler] = [get_register, get_movements, post_verify_register]
+ROUTES: Sequence[HTTPRouteHandler] = [
+    get_register,
+    get_movements,
+    post_verify_register,
+    get_lots,
+    put_annotation,
+    get_holders,
+    get_security_ocf,
+]
 
 
 def cap_table_body(table: CapTable, *, decimals: int) -> RegisterBody:

@@ -25,6 +25,8 @@ from muniment.units.errors import MunimentError, Place
 from muniment.units.ids import parse_id
 
 REQUEST_KEY: Final = "idempotency_key"
+PACK_PREFIX: Final = "pack:"
+"""What the name of a pack's box begins with."""
 FIELDS: Final = (
     "wallet",
     "shares",
@@ -67,6 +69,16 @@ FIELDS: Final = (
     "hours",
     "windows",
     "further_citation",
+    # The law.
+    "law_price",
+    "law_currency",
+    "law_first_offered_on",
+    "law_closed_on",
+    "law_issuer_country",
+    "law_issuer_reporting",
+    "law_general_solicitation",
+    "law_total_assets_usd",
+    "law_portal",
     # A security's way to its opening.
     "state",
     # Freezes and recoveries.
@@ -113,7 +125,7 @@ def fresh() -> dict[str, str]:
 
 def shown(values: Values) -> dict[str, str]:
     """Return what a preview is made from."""
-    return {name: text for name, text in values.items() if name in FIELDS}
+    return {name: text for name, text in values.items() if name in FIELDS or name.startswith(PACK_PREFIX)}
 
 
 def run(request: MunimentRequest, actor: Actor, begin: Begin, subject: Any, values: Values, show: ShowForm) -> Response[Any]:

@@ -55,6 +55,7 @@ TABS: Final = (
     ("Register", "register"),
     ("Transfers", "movements"),
     ("Rules", "rules"),
+    ("Law", "law"),
     ("Documents", "documents"),
     ("Dividends", "dividends"),
 )
