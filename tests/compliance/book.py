@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from muniment.compliance.model.facts import Lockup, TokenFacts, WalletFacts
+from muniment.compliance.model.facts import TokenFacts, WalletFacts
 from muniment.compliance.model.identities import ChainIdentity, IdentityEvent, IdentityEventKind, fold
 from muniment.infra.evm.contract_artifacts import DecodedLog
+from muniment.register.model import Lockup
 from muniment.units.ids import Address
 from tests.contracts.chain import ZERO
 

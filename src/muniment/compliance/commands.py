@@ -454,6 +454,7 @@ def _facts(security_id: SecurityId, address: Address, *, unit: ComplianceUnit) -
         balance=unit.register.balance_of(security_id, address),
         frozen_shares=unit.register.frozen_shares(security_id, address),
         is_frozen=unit.register.is_frozen(security_id, address),
+        lockups=tuple(unit.register.lockups(security_id, [address]).get(address, ())),
         identity=identity,
         is_registered=known is not None and known.is_registered,
         country=None if known is None else known.country,

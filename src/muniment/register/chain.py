@@ -26,6 +26,8 @@ ADDRESS_FROZEN = keccak(b"AddressFrozen(address,bool,address)")
 RECOVERY_SUCCESS = keccak(b"RecoverySuccess(address,address,address)")
 PAUSED = keccak(b"Paused(address)")
 UNPAUSED = keccak(b"Unpaused(address)")
+SHARES_LOCKED = keccak(b"SharesLocked(address,uint256,uint256)")
+SHARES_RELEASED = keccak(b"SharesReleased(address,uint256,uint256)")
 
 BALANCE_OF = keccak(b"balanceOf(address)")[:4]
 TOTAL_SUPPLY = keccak(b"totalSupply()")[:4]
@@ -63,8 +65,19 @@ def decode(log: RawLog | ChainLog, *, block_number: int, occurred_at: dt.datetim
     if said is None:
         return None
     notice_kind, wallet, new_wallet, shares = said
+    is_lockup = notice_kind in {NoticeKind.SHARES_LOCKED, NoticeKind.SHARES_RELEASED}
     return Notice(
-        log.address, FUNGIBLE, block_number, log.log_index, notice_kind, wallet, new_wallet, shares, log.transaction_hash, occurred_at
+        log.address,
+        FUNGIBLE,
+        block_number,
+        log.log_index,
+        notice_kind,
+        wallet,
+        new_wallet,
+        shares,
+        log.transaction_hash,
+        occurred_at,
+        unlocks_at=int.from_bytes(log.data[32:64], "big") if is_lockup else 0,
     )
 
 
@@ -78,6 +91,9 @@ def _notice(kind: bytes, topics: tuple[bytes, ...], data: bytes) -> tuple[Notice
         return (NoticeKind.WALLET_FROZEN if frozen else NoticeKind.WALLET_UNFROZEN), to_address(topics[1]), ZERO_ADDRESS, 0
     if kind == RECOVERY_SUCCESS:
         return NoticeKind.RECOVERED, to_address(topics[1]), to_address(topics[2]), 0
+    if kind in {SHARES_LOCKED, SHARES_RELEASED}:
+        locked = NoticeKind.SHARES_LOCKED if kind == SHARES_LOCKED else NoticeKind.SHARES_RELEASED
+        return locked, to_address(topics[1]), ZERO_ADDRESS, int.from_bytes(data[:32], "big")
     if kind == PAUSED:
         return NoticeKind.PAUSED, ZERO_ADDRESS, ZERO_ADDRESS, 0
     if kind == UNPAUSED:

@@ -14,6 +14,7 @@ from muniment.register.model import (
     Block,
     Holding,
     HoldingKey,
+    Lockup,
     Lot,
     LotAnnotation,
     LotChanges,
@@ -69,6 +70,10 @@ class Register(Protocol):
 
     def frozen_shares(self, security_id: SecurityId, wallet: Address) -> Shares:
         """Return how many of a wallet's shares are frozen."""
+        ...
+
+    def lockups(self, security_id: SecurityId, wallets: Sequence[Address] | None = None) -> Mapping[Address, Sequence[Lockup]]:
+        """Return what is locked of each wallet, or of some, with tranches that have ended and were never released."""
         ...
 
     def is_paused(self, security_id: SecurityId) -> bool:

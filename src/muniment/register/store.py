@@ -23,6 +23,7 @@ from muniment.register.model import (
     Consideration,
     Holding,
     HoldingKey,
+    Lockup,
     Lot,
     LotAnnotation,
     LotChanges,
@@ -38,6 +39,7 @@ from muniment.register.model import (
     TokenReference,
     acquisitions,
     add_up,
+    lockups,
     lots_after,
     replay,
     touched,
@@ -78,6 +80,7 @@ NOTICE = sa.Table(
     sa.Column("shares", WHOLE, nullable=False),
     sa.Column("transaction_hash", sa.Text, nullable=False),
     sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("unlocks_at_seconds", sa.BigInteger, nullable=False),
     schema="register",
 )
 HOLDING = sa.Table(
@@ -226,7 +229,7 @@ class PostgresProjection:
             NOTICE,
             (
                 f"{owners[n.token]}\t{n.token}\t{n.deed_id}\t{n.block_number}\t{n.log_index}\t{n.kind.value}\t{n.wallet}"
-                f"\t{n.new_wallet}\t{n.shares}\t{n.transaction_hash}\t{n.occurred_at.isoformat()}\n"
+                f"\t{n.new_wallet}\t{n.shares}\t{n.transaction_hash}\t{n.occurred_at.isoformat()}\t{n.unlocks_at}\n"
                 for n in notices
             ),
             count=len(notices),
@@ -394,6 +397,15 @@ class PostgresRegister:
         """Return how many of a wallet's shares are frozen."""
         holding = self.holding(security_id, wallet)
         return Shares(0 if holding is None else holding.frozen_shares)
+
+    def lockups(self, security_id: SecurityId, wallets: Sequence[Address] | None = None) -> Mapping[Address, Sequence[Lockup]]:
+        """Return what is locked of each wallet, or of some, with tranches that have ended and were never released."""
+        query = sa.select(NOTICE).where(
+            *self._of(NOTICE, security_id), NOTICE.c.kind.in_([NoticeKind.SHARES_LOCKED.value, NoticeKind.SHARES_RELEASED.value])
+        )
+        if wallets is not None:
+            query = query.where(NOTICE.c.wallet == sa.any_(sa.literal(list(wallets), sa.ARRAY(sa.Text))))
+        return lockups(_notice(row) for row in self._connection.execute(query))
 
     def is_paused(self, security_id: SecurityId) -> bool:
         """Return whether the token is paused; tokens start paused."""
@@ -896,6 +908,7 @@ def _notice(row: Any) -> Notice:
         shares=int(row.shares),
         transaction_hash=TransactionHash(row.transaction_hash),
         occurred_at=row.occurred_at,
+        unlocks_at=row.unlocks_at_seconds,
     )
 
 

@@ -5,15 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from muniment.register.model import Lockup
 from muniment.units.ids import Address
-
-
-@dataclass(frozen=True, slots=True)
-class Lockup:
-    """Shares of a wallet that are locked until `unlocks_at`, in Unix seconds, exclusive."""
-
-    shares: int
-    unlocks_at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,13 +78,16 @@ class NoticeKind(Enum):
     RECOVERED = "recovered"
     PAUSED = "paused"
     UNPAUSED = "unpaused"
+    SHARES_LOCKED = "shares_locked"
+    SHARES_RELEASED = "shares_released"
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One event of a token that moves no share. `wallet` is the zero address where it concerns the whole token.
 
-    `shares` is how many were frozen or unfrozen, 0 for other kinds; `new_wallet` is where a recovery led, else the zero address.
+    `shares` is how many were frozen or unfrozen, locked or released, 0 for other kinds; `new_wallet` is where a recovery led, else the
+    zero address; `unlocks_at` is until when shares were locked (Unix seconds), 0 for other kinds.
     """
 
     token: Address
@@ -97,6 +100,15 @@ class Notice:
     shares: int
     transaction_hash: TransactionHash
     occurred_at: dt.datetime
+    unlocks_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lockup:
+    """Shares of a wallet that are locked until `unlocks_at`, in Unix seconds, exclusive."""
+
+    shares: int
+    unlocks_at: int
 
 
 TokenEvent: TypeAlias = Movement | Notice
@@ -196,7 +208,7 @@ def _note(tally: _Tally, notice: Notice) -> None:
             tally.wallet_frozen = True
         case NoticeKind.WALLET_UNFROZEN:
             tally.wallet_frozen = False
-        case NoticeKind.RECOVERED | NoticeKind.PAUSED | NoticeKind.UNPAUSED:
+        case NoticeKind.RECOVERED | NoticeKind.PAUSED | NoticeKind.UNPAUSED | NoticeKind.SHARES_LOCKED | NoticeKind.SHARES_RELEASED:
             return
     tally.block, tally.index = notice.block_number, notice.log_index
 
@@ -299,6 +311,24 @@ def cap_table(
     return CapTable(security_id, block_number, occurred_at, total, tuple(lines))
 
 
+def lockups(notices: Iterable[Notice]) -> dict[Address, tuple[Lockup, ...]]:
+    """Return what is locked of each wallet, the tranche that unlocks first before others; one that has ended stays until it is released.
+
+    A recovery releases the lost wallet's tranches and locks as many of the new one's shares, so the sums are all there is to it.
+    """
+    sums: defaultdict[tuple[Address, int], int] = defaultdict(int)
+    for notice in notices:
+        if notice.kind is NoticeKind.SHARES_LOCKED:
+            sums[notice.wallet, notice.unlocks_at] += notice.shares
+        elif notice.kind is NoticeKind.SHARES_RELEASED:
+            sums[notice.wallet, notice.unlocks_at] -= notice.shares
+    locked: defaultdict[Address, list[Lockup]] = defaultdict(list)
+    for (wallet, unlocks_at), shares in sorted(sums.items(), key=lambda each: each[0][1]):
+        if shares:
+            locked[wallet].append(Lockup(shares, unlocks_at))
+    return {wallet: tuple(tranches) for wallet, tranches in locked.items()}
+
+
 def current_wallets(notices: Iterable[Notice]) -> dict[Address, Address]:
     """Return where each recovered wallet's rights stand now, following recovery after recovery in the order given (the chain's).
 
@@ -347,10 +377,11 @@ def movement_line(movement: Movement) -> str:
 
 
 def notice_line(notice: Notice) -> str:
-    """Return one notice in the canonical form that the digest is taken over."""
+    """Return one notice in the canonical form that the digest is taken over; of a lockup also until when."""
+    until = f"|{notice.unlocks_at}" if notice.unlocks_at else ""
     return (
         f"notice|{notice.block_number}|{notice.log_index}|{notice.deed_id:x}|{notice.kind.value}|{notice.wallet}|{notice.new_wallet}"
-        f"|{notice.shares}|{notice.transaction_hash}|{instant_text(notice.occurred_at)}\n"
+        f"|{notice.shares}|{notice.transaction_hash}|{instant_text(notice.occurred_at)}{until}\n"
     )
 
 
