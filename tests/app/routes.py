@@ -176,6 +176,14 @@ ROUTES: Mapping[tuple[str, str], Line] = {
         Action.COMPLIANCE_ASSESS, json={"answers": {"M": "y"}, "token_model": "integrated_register"}
     ),
     ("POST", "/v1/assets/{asset_id}/assessments/{version}/signature"): Line(Action.COMPLIANCE_SIGN_ASSESSMENT),
+    ("GET", "/v1/securities/{security_id}/lockups"): Line(Action.COMPLIANCE_VIEW),
+    ("POST", "/v1/securities/{security_id}/lockups"): Line(
+        Action.COMPLIANCE_LOCK, json={"address": WALLET, "shares": "1", "unlocks_at": "2099-01-01T00:00:00Z"}
+    ),
+    ("POST", "/v1/securities/{security_id}/categories"): Line(Action.COMPLIANCE_SET_CATEGORY, json={"address": WALLET, "category": 1}),
+    ("POST", "/v1/securities/{security_id}/transfer-approvals"): Line(
+        Action.COMPLIANCE_APPROVE_TRANSFER, json={"from": WALLET, "to": OTHER_WALLET, "shares": "1", "until": "2099-01-01T00:00:00Z"}
+    ),
     # Settlement
     ("GET", "/v1/instructions"): _listing(Action.SETTLEMENT_VIEW),
     ("GET", "/v1/instructions/{instruction_id}"): Line(Action.SETTLEMENT_VIEW),

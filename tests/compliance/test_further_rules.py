@@ -8,7 +8,18 @@ import datetime as dt
 import pytest
 
 from muniment.access.model import Actor
-from muniment.compliance.commands import find_rules_drift, view_rules
+from muniment.compliance.commands import (
+    ApproveTransfer,
+    LockShares,
+    SetCategory,
+    approve_transfer,
+    find_rules_drift,
+    lock_shares,
+    set_category,
+    view_lockups,
+    view_rules,
+)
+from muniment.compliance.errors import FurtherRulesMissing, OrderInvalid
 from muniment.compliance.model.rules import (
     CategoryHolderCap,
     CountryHolderCap,
@@ -27,8 +38,11 @@ from muniment.compliance.model.rules import (
 from muniment.compliance.process import apply_rules
 from muniment.infra.evm import contract_artifacts
 from muniment.infra.jobs import Done
+from muniment.register.model import Lockup
+from muniment.register.process import rebuild
 from muniment.units.decisions import Allowed, Refused
 from muniment.units.ids import TenantId
+from muniment.units.instants import instant_text, unix_seconds
 from tests.compliance.market import Market, codes
 from tests.instruments.stage import Stage
 
@@ -140,3 +154,68 @@ def test_what_was_just_acquired_stays_until_a_date_that_is_named(market: Market)
     (reason,) = refused.reasons
     assert (reason.rule, reason.citation) == (PERIOD.rule_id, PERIOD.citation)
     assert reason.facts["held_back"] == "100" and reason.cure is not None and str(reason.facts["free_at"]) in reason.cure
+
+
+def test_an_investor_counts_in_the_category_that_was_given(market: Market) -> None:
+    market.open(CategoryHolderCap("us.506b", "17 CFR 230.506(b)(2)(i)", 1, 0))
+    investor_id, wallet = market.an_investor("US")
+    market.registered(investor_id)
+    assert market.check(None, wallet, 5) == Allowed()
+    with market.units() as unit:
+        set_category(market.owner, SetCategory(market.security_id, wallet, 1), unit=unit)
+    market.stage.step()
+    assert codes(market.check(None, wallet, 5)) == ["compliance.category_holder_cap"]
+    assert market.chain_code(None, wallet, 5) == "compliance.category_holder_cap"
+
+
+def test_a_transfer_waits_for_its_approval_which_serves_once(market: Market) -> None:
+    market.open(TransferApproval("charter.approval", "Articles, section 14"))
+    investors = [market.an_investor() for _ in range(2)]
+    market.registered(*[investor_id for investor_id, _ in investors])
+    (_, seller), (_, buyer) = investors
+    market.act("mint", seller, 100)
+    assert codes(market.check(seller, buyer, 40)) == ["compliance.transfer_not_approved"]
+    until = market.stage.clock.now() + dt.timedelta(days=1)
+    with market.units() as unit:
+        approve_transfer(market.owner, ApproveTransfer(market.security_id, seller, buyer, 40, until), unit=unit)
+    market.stage.step()
+    assert market.check(seller, buyer, 40) == Allowed() and market.chain_code(seller, buyer, 40) is None
+    assert codes(market.check(seller, buyer, 41)) == ["compliance.transfer_not_approved"]
+    with market.units() as unit:
+        approve_transfer(market.owner, ApproveTransfer(market.security_id, seller, buyer, 40, None), unit=unit)
+    market.stage.step()
+    assert codes(market.check(seller, buyer, 40)) == ["compliance.transfer_not_approved"]
+
+
+def test_locked_shares_stay_until_their_instant_and_the_register_knows(market: Market) -> None:
+    market.open()
+    investors = [market.an_investor() for _ in range(2)]
+    market.registered(*[investor_id for investor_id, _ in investors])
+    (_, seller), (_, buyer) = investors
+    market.act("mint", seller, 100)
+    unlocks_at = (market.stage.clock.now() + dt.timedelta(days=30)).replace(microsecond=0)
+    with market.units() as unit:
+        lock_shares(market.owner, LockShares(market.security_id, seller, 70, unlocks_at), unit=unit)
+    market.stage.step()
+    assert market.check(seller, buyer, 30) == Allowed() and market.chain_code(seller, buyer, 30) is None
+    refused = market.check(seller, buyer, 31)
+    assert codes(refused) == ["compliance.lockup_active"] and market.chain_code(seller, buyer, 31) == "compliance.lockup_active"
+    assert isinstance(refused, Refused) and refused.reasons[0].facts["unlocks_at"] == instant_text(unlocks_at)
+    with market.units() as unit:
+        assert view_lockups(market.owner, market.security_id, unit=unit) == {seller: [Lockup(70, unix_seconds(unlocks_at))]}
+        with pytest.raises(OrderInvalid, match="at most 30 shares"):
+            lock_shares(market.owner, LockShares(market.security_id, seller, 31, unlocks_at), unit=unit)
+    with market.units() as unit, pytest.raises(OrderInvalid, match="later than now"):
+        lock_shares(market.owner, LockShares(market.security_id, seller, 1, market.stage.clock.now()), unit=unit)
+    assert rebuild(market.security_id, begin=market.units).equal
+    # By force locked shares go too, and the register hears of their release.
+    market.act("forcedTransfer", seller, buyer, 60)
+    with market.units() as unit:
+        assert view_lockups(market.owner, market.security_id, unit=unit) == {seller: [Lockup(40, unix_seconds(unlocks_at))]}
+
+
+def test_a_category_needs_a_rule_that_counts_it(market: Market) -> None:
+    market.open()
+    _, wallet = market.an_investor()
+    with market.units() as unit, pytest.raises(FurtherRulesMissing):
+        set_category(market.owner, SetCategory(market.security_id, wallet, 1), unit=unit)

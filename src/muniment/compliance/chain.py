@@ -33,6 +33,7 @@ RULES_TYPE = "(uint256,uint256,uint256,uint8,uint16[])"
 
 GAS_RULES = 1_500_000
 GAS_CALL = 300_000
+GAS_LOCK = 400_000
 GAS_CREATION = 8_000_000
 GAS_ENTRY = 120_000
 """For each holder, venue or window that one call of the contract of further rules writes."""
@@ -177,6 +178,10 @@ class EvmCompliance:
         assert 0 < len(wallets) <= HOLDERS_AT_ONCE, "what the contract takes at once"
         gas_limit = GAS_CALL + GAS_ENTRY * len(wallets)
         return self._call("transfer_rules", contract, operator, purpose, "count_holders", token, list(wallets), gas_limit=gas_limit)
+
+    def lock(self, wallet: Address, shares: int, unlocks_at: int, *, token: Address, operator: Address, purpose: str) -> ChainTransaction:
+        """Submit a lockup of shares (base units) until an instant in Unix seconds."""
+        return self._call("security_token", token, operator, purpose, "lock", wallet, shares, unlocks_at, gas_limit=GAS_LOCK)
 
     def set_category(self, wallet: Address, category: int, *, token: Address, operator: Address, purpose: str) -> ChainTransaction:
         """Submit the category of a registered wallet's investor."""

@@ -13,7 +13,9 @@ from muniment.access.model import Action, Actor, authorize
 from muniment.compliance.errors import (
     AssessmentNotFound,
     FreezeInvalid,
+    FurtherRulesMissing,
     NotOnChain,
+    OrderInvalid,
     PackNotOffered,
     RulesInThePast,
     RulesNotSet,
@@ -30,18 +32,23 @@ from muniment.compliance.model.law.facts import Proposal
 from muniment.compliance.model.law.records import HoweyRecord, check_signature, draft, offered
 from muniment.compliance.model.law.subjects import investor_facts, law_lots, law_sales
 from muniment.compliance.model.law.what_if import WhatIf, what_if
-from muniment.compliance.model.rules import FurtherRule, Rule, RuleSet, check_rules
+from muniment.compliance.model.rules import CATEGORY_MAX, INSTANT_SECONDS_MAX, FurtherRule, Rule, RuleSet, check_rules
 from muniment.compliance.ports import ComplianceUnit, Freeze, FreezeAction, FurtherFacts
+from muniment.infra.evm.sender import ChainTransaction
 from muniment.instruments.commands import find_asset
 from muniment.instruments.model.securities import DeployedSecurity, OpenSecurity, Security, TokenisedSecurity
 from muniment.instruments.ports import IssuerSuite
 from muniment.parties.model import COUNTRIES, ZERO_ADDRESS
+from muniment.register.model import Lockup
 from muniment.units.decisions import Allowed, Decision, Refused
 from muniment.units.errors import Place
 from muniment.units.ids import Address, AssetId, InvestorId, SecurityId, new_id
+from muniment.units.instants import unix_seconds
 from muniment.units.shares import SHARES_MAX, show_shares
 
 REASON_CHARACTERS_MAX = 500
+TRANCHES_MAX = 16
+"""Lockups of one wallet that the token keeps."""
 COUNTRY_NUMBERS: Sequence[int] = [number for number, *_ in COUNTRIES.values()]
 """Every country by its ISO 3166-1 number: what is asked of the chain about its lists and caps."""
 
@@ -84,6 +91,35 @@ class AssessAsset:
     answers: Mapping[str, Any]
     evidence: Mapping[str, Any]
     token_model: str
+
+
+class LockShares:
+    """Shares (base units) of a wallet that are to stay until an instant, on the second."""
+
+    security_id: SecurityId
+    address: Address
+    shares: int
+    unlocks_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SetCategory:
+    """The category, 0 to 255, that the caps of a security count a wallet's investor in; 0 is whoever is in no other."""
+
+    security_id: SecurityId
+    address: Address
+    category: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApproveTransfer:
+    """One transfer of exactly so many shares (base units) that may be made before an instant; None withdraws the approval."""
+
+    security_id: SecurityId
+    sender: Address
+    receiver: Address
+    shares: int
+    until: dt.datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +287,112 @@ def unfreeze(actor: Actor, request: OrderFreeze, *, unit: ComplianceUnit) -> Fre
     """
     action = FreezeAction.UNFREEZE_WALLET if request.shares is None else FreezeAction.UNFREEZE_SHARES
     return _order(actor, request, action, unit.register.frozen_shares(request.security_id, request.address), unit=unit)
+
+
+def lock_shares(actor: Actor, request: LockShares, *, unit: ComplianceUnit) -> ChainTransaction:
+    """Lock shares that a wallet holds; signed at once. Nobody takes a lockup back before its time.
+
+    Raises:
+        OrderInvalid: fewer shares are held and not locked, the instant is not in the future, or the wallet has 16 tranches already.
+
+    """
+    authorize(actor, Action.COMPLIANCE_LOCK, tenant_id=unit.tenant_id)
+    security = _tokenised(unit.securities.get(request.security_id))
+    now = unit.clock.now()
+    unlocks_at = unix_seconds(request.unlocks_at)
+    if request.unlocks_at.microsecond or not unix_seconds(now) < unlocks_at <= INSTANT_SECONDS_MAX:
+        raise OrderInvalid(problem="a lockup ends later than now, on a whole second", place=Place(field="unlocks_at"))
+    found = unit.register.lockups(request.security_id, [request.address]).get(request.address, ())
+    tranches = [each for each in found if each.unlocks_at > unix_seconds(now)]
+    room = max(0, unit.register.balance_of(request.security_id, request.address) - sum(each.shares for each in tranches))
+    if not 0 < request.shares <= room:
+        shown = show_shares(room, decimals=security.terms.decimals)
+        raise OrderInvalid(problem=f"more than zero and at most {shown} shares", place=Place(field="shares"))
+    if len(tranches) >= TRANCHES_MAX and unlocks_at not in {each.unlocks_at for each in tranches}:
+        raise OrderInvalid(problem=f"a wallet has at most {TRANCHES_MAX} lockups", place=Place(field="unlocks_at"))
+    transaction = unit.compliance_chain.lock(
+        request.address,
+        request.shares,
+        unlocks_at,
+        token=security.token_address,
+        operator=suite_of(unit).operator,
+        purpose=f"compliance.lock:{new_id(now)}",
+    )
+    facts = {"address": request.address, "shares": str(request.shares), "unlocks_at": request.unlocks_at.isoformat()}
+    unit.audit.record(actor, Action.COMPLIANCE_LOCK, f"security/{request.security_id}", {**facts, "transaction": transaction.hash})
+    return transaction
+
+
+def view_lockups(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit) -> Mapping[Address, Sequence[Lockup]]:
+    """Return what is locked now of each wallet, the tranche that unlocks first before others."""
+    authorize(actor, Action.COMPLIANCE_VIEW, tenant_id=unit.tenant_id)
+    _tokenised(unit.securities.get(security_id))
+    now = unix_seconds(unit.clock.now())
+    found = unit.register.lockups(security_id)
+    kept = {wallet: [each for each in tranches if each.unlocks_at > now] for wallet, tranches in found.items()}
+    return {wallet: tranches for wallet, tranches in sorted(kept.items()) if tranches}
+
+
+def set_category(actor: Actor, request: SetCategory, *, unit: ComplianceUnit) -> ChainTransaction:
+    """Put the investor behind a registered wallet in a category; a holder is counted there at once.
+
+    Raises:
+        FurtherRulesMissing: the chain enforces no rule that could ask for it.
+        OrderInvalid: no such category, or the identity registry does not know the wallet.
+
+    """
+    authorize(actor, Action.COMPLIANCE_SET_CATEGORY, tenant_id=unit.tenant_id)
+    security = _with_further_rules(request.security_id, unit=unit)
+    if not 0 <= request.category <= CATEGORY_MAX:
+        raise OrderInvalid(problem=f"a category is a number from 0 to {CATEGORY_MAX}", place=Place(field="category"))
+    known = unit.identities.on_chain(request.address)
+    if known is None or not known.is_registered:
+        raise OrderInvalid(problem="the identity registry does not know this wallet", place=Place(field="address"))
+    transaction = unit.compliance_chain.set_category(
+        request.address,
+        request.category,
+        token=security.token_address,
+        operator=suite_of(unit).operator,
+        purpose=f"compliance.category:{new_id(unit.clock.now())}",
+    )
+    facts = {"address": request.address, "category": request.category, "transaction": transaction.hash}
+    unit.audit.record(actor, Action.COMPLIANCE_SET_CATEGORY, f"security/{request.security_id}", facts)
+    return transaction
+
+
+def approve_transfer(actor: Actor, request: ApproveTransfer, *, unit: ComplianceUnit) -> ChainTransaction:
+    """Approve one transfer of exactly this amount, or withdraw the approval; it is used up by the first such transfer.
+
+    Raises:
+        FurtherRulesMissing: the chain enforces no rule that could ask for it.
+        OrderInvalid: no shares, or an end that is not in the future.
+
+    """
+    authorize(actor, Action.COMPLIANCE_APPROVE_TRANSFER, tenant_id=unit.tenant_id)
+    security = _with_further_rules(request.security_id, unit=unit)
+    now = unit.clock.now()
+    if not 0 < request.shares <= SHARES_MAX:
+        raise OrderInvalid(problem="more than zero shares", place=Place(field="shares"))
+    if request.until is not None and request.until <= now:
+        raise OrderInvalid(problem="an approval ends later than now", place=Place(field="until"))
+    transaction = unit.compliance_chain.approve_transfer(
+        token=security.token_address,
+        sender=request.sender,
+        receiver=request.receiver,
+        shares=request.shares,
+        until=0 if request.until is None else unix_seconds(request.until),
+        operator=suite_of(unit).operator,
+        purpose=f"compliance.approve_transfer:{new_id(now)}",
+    )
+    facts = {
+        "from": request.sender,
+        "to": request.receiver,
+        "shares": str(request.shares),
+        "until": None if request.until is None else request.until.isoformat(),
+        "transaction": transaction.hash,
+    }
+    unit.audit.record(actor, Action.COMPLIANCE_APPROVE_TRANSFER, f"security/{request.security_id}", facts)
+    return transaction
 
 
 def view_freezes(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit) -> Sequence[Freeze]:
@@ -503,6 +645,15 @@ def _order(actor: Actor, request: OrderFreeze, action: FreezeAction, shares_max:
     facts = {"action": action.value, "address": request.address, "shares": str(request.shares), "transaction": transaction.hash}
     unit.audit.record(actor, Action.COMPLIANCE_FREEZE, f"security/{request.security_id}", facts)
     return order
+
+
+def _with_further_rules(security_id: SecurityId, *, unit: ComplianceUnit) -> TokenisedSecurity:
+    """Return a security of which the chain enforces further rules, or refuse with `compliance.further_rules_missing`."""
+    security = _tokenised(unit.securities.get(security_id))
+    applied = [rule_set for rule_set in unit.rule_sets.all(security_id) if rule_set.applied_at is not None]
+    if not applied or not any(isinstance(rule, FurtherRule) for rule in applied[-1].rules):
+        raise FurtherRulesMissing(security_id=security_id)
+    return security
 
 
 def _tokenised(security: Security) -> TokenisedSecurity:

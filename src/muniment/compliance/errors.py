@@ -140,3 +140,19 @@ class PackNotOffered(MunimentError):
     code = "compliance.pack_not_offered"
     message = "The signed assessment of the asset says “{outcome}”, so no pack of securities law is offered."
     cure = "Assess the asset again if it is sold as a security after all."
+
+
+class OrderInvalid(MunimentError):
+    """A lockup, a category or an approval that the chain would not take."""
+
+    code = "compliance.order_invalid"
+    message = "The order cannot be given: {problem}."
+    cure = "Mend what is named and order again."
+
+
+class FurtherRulesMissing(MunimentError):
+    """A category or an approval is to be written, but no rule that would ask for it is on the chain."""
+
+    code = "compliance.further_rules_missing"
+    message = "The chain enforces no further rules for the security {security_id}."
+    cure = "Set a rule that asks for it first, such as a cap on a category or the approval of transfers."

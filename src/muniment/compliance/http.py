@@ -24,6 +24,7 @@ from muniment.compliance.model.law.records import HoweyRecord
 from muniment.compliance.model.rule_texts import rule_as_text, rule_from_text
 from muniment.compliance.model.rules import RULES_MAX, RuleSet
 from muniment.compliance.ports import ComplianceUnit, Freeze
+from muniment.infra.evm.sender import ChainTransaction
 from muniment.instruments.commands import view_security
 from muniment.instruments.model.securities import Security
 from muniment.parties.model import parse_address
@@ -131,6 +132,46 @@ class FreezeBody(_Wire, frozen=True, kw_only=True):
     failure: str | None
     ordered_at: dt.datetime
     settled_at: dt.datetime | None
+
+
+class NewLockupBody(_Wire, frozen=True, kw_only=True):
+    """Shares of a wallet that are to stay until `unlocks_at` (RFC 3339, on the second)."""
+
+    address: Cell
+    shares: Cell
+    unlocks_at: Cell
+
+
+class LockupBody(_Wire, frozen=True, kw_only=True):
+    """Shares of a wallet that are locked, and until when."""
+
+    address: str
+    shares: str
+    unlocks_at: dt.datetime
+
+
+class NewCategoryBody(_Wire, frozen=True, kw_only=True):
+    """The category, 0 to 255, that the caps of a security count a wallet's investor in."""
+
+    address: Cell
+    category: int
+
+
+class NewTransferApprovalBody(_Wire, frozen=True, kw_only=True):
+    """One transfer of exactly so many shares that may be made before `until` (RFC 3339); without `until` the approval is withdrawn."""
+
+    from_: Cell = msgspec.field(name="from")
+    to: Cell
+    shares: Cell
+    until: Cell | None = None
+
+
+class OrderBody(_Wire, frozen=True, kw_only=True):
+    """A transaction that was signed; the list of transactions tells how far it has come."""
+
+    transaction_id: str
+    transaction_hash: str
+    state: str
 
 
 @get("/v1/securities/{security_id:str}/rules", sync_to_thread=True, tags=["Compliance"], summary="A security's rules")
@@ -420,6 +461,87 @@ def post_signature(actor: AsActor, asset_id: Id, version: FromPath[int], begin: 
         return _assessment(commands.sign_assessment(actor, parse_asset_id(asset_id), version, unit=unit))
 
 
+@get("/v1/securities/{security_id:str}/lockups", sync_to_thread=True, tags=["Compliance"], summary="A security's lockups")
+def get_lockups(actor: AsActor, security_id: Id, begin: Begin) -> list[LockupBody]:
+    """Return what is locked now, wallet by wallet, the tranche that unlocks first before others."""
+    with begin(actor.tenant_id) as unit:
+        security = view_security(actor, _security_id(security_id), unit=unit)
+        found = commands.view_lockups(actor, security.terms.security_id, unit=unit)
+    return [
+        LockupBody(
+            address=wallet,
+            shares=format_shares(each.shares, decimals=security.terms.decimals),
+            unlocks_at=dt.datetime.fromtimestamp(each.unlocks_at, tz=dt.UTC),
+        )
+        for wallet, tranches in found.items()
+        for each in tranches
+    ]
+
+
+@post("/v1/securities/{security_id:str}/lockups", sync_to_thread=True, tags=["Compliance"], summary="Lock shares", status_code=202)
+def post_lockup(
+    request: ComplianceRequest,
+    actor: AsActor,
+    security_id: Id,
+    data: JSONBody[NewLockupBody],
+    begin: Begin,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[OrderBody]:
+    """Lock shares that a wallet holds until an instant; nobody takes it back before."""
+    address, unlocks_at = parse_address(data.address), parse_instant(data.unlocks_at, field="unlocks_at")
+    with begin(actor.tenant_id) as unit:
+        security = view_security(actor, _security_id(security_id), unit=unit)
+        shares = parse_shares(data.shares, decimals=security.terms.decimals)
+        order = commands.LockShares(security.terms.security_id, address, shares, unlocks_at)
+        return _ordered(request, actor, data, idempotency_key, lambda: commands.lock_shares(actor, order, unit=unit), unit)
+
+
+@post(
+    "/v1/securities/{security_id:str}/categories",
+    sync_to_thread=True,
+    tags=["Compliance"],
+    summary="Put an investor in a category",
+    status_code=202,
+)
+def post_category(
+    request: ComplianceRequest,
+    actor: AsActor,
+    security_id: Id,
+    data: JSONBody[NewCategoryBody],
+    begin: Begin,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[OrderBody]:
+    """Put the investor behind a registered wallet in the category that caps count."""
+    with begin(actor.tenant_id) as unit:
+        order = commands.SetCategory(_security_id(security_id), parse_address(data.address), data.category)
+        return _ordered(request, actor, data, idempotency_key, lambda: commands.set_category(actor, order, unit=unit), unit)
+
+
+@post(
+    "/v1/securities/{security_id:str}/transfer-approvals",
+    sync_to_thread=True,
+    tags=["Compliance"],
+    summary="Approve a transfer",
+    status_code=202,
+)
+def post_transfer_approval(
+    request: ComplianceRequest,
+    actor: AsActor,
+    security_id: Id,
+    data: JSONBody[NewTransferApprovalBody],
+    begin: Begin,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[OrderBody]:
+    """Approve one transfer where the rules ask for it, or withdraw the approval."""
+    sender, receiver = parse_address(data.from_, field="from"), parse_address(data.to, field="to")
+    until = None if data.until is None else parse_instant(data.until, field="until")
+    with begin(actor.tenant_id) as unit:
+        security = view_security(actor, _security_id(security_id), unit=unit)
+        shares = parse_shares(data.shares, decimals=security.terms.decimals)
+        order = commands.ApproveTransfer(security.terms.security_id, sender, receiver, shares, until)
+        return _ordered(request, actor, data, idempotency_key, lambda: commands.approve_transfer(actor, order, unit=unit), unit)
+
+
 ROUTES: Sequence[HTTPRouteHandler] = [
     get_law_book,
     get_law,
@@ -434,6 +556,10 @@ ROUTES: Sequence[HTTPRouteHandler] = [
     post_opening,
     get_freezes,
     post_freeze,
+    get_lockups,
+    post_lockup,
+    post_category,
+    post_transfer_approval,
 ]
 
 
@@ -448,6 +574,24 @@ def _law_choice(choice: LawChoice) -> LawChoiceBody:
 
 def _assessment(record: HoweyRecord) -> AssessmentBody:
     return msgspec.convert(record.as_json(), AssessmentBody)
+
+
+def _ordered(
+    request: ComplianceRequest,
+    actor: Actor,
+    data: msgspec.Struct,
+    idempotency_key: str | None,
+    order: Callable[[], ChainTransaction],
+    unit: ComplianceUnit,
+) -> Response[OrderBody]:
+    def run() -> Answer:
+        sent = order()
+        body = OrderBody(transaction_id=str(sent.id), transaction_hash=sent.hash, state=sent.state.value)
+        return Answer(status=202, body=msgspec.to_builtins(body))
+
+    asked = {"method": request.method, "path": request.url.path, "body": msgspec.to_builtins(data)}
+    answer = idempotently(actor, idempotency_key, asked, run, unit=unit)
+    return Response(msgspec.convert(answer.body, OrderBody), status_code=answer.status)
 
 
 def _security_id(text: str) -> SecurityId:

@@ -250,6 +250,10 @@ class ComplianceChain(Protocol):
         """Submit the counting of at most 50 wallets' investors as holders."""
         ...
 
+    def lock(self, wallet: Address, shares: int, unlocks_at: int, *, token: Address, operator: Address, purpose: str) -> ChainTransaction:
+        """Submit a lockup of shares (base units) until an instant in Unix seconds."""
+        ...
+
     def set_category(self, wallet: Address, category: int, *, token: Address, operator: Address, purpose: str) -> ChainTransaction:
         """Submit the category of a registered wallet's investor."""
         ...

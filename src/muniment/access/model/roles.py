@@ -69,6 +69,9 @@ class Action(Enum):
     COMPLIANCE_CHOOSE_LAW = "compliance.choose_law"
     COMPLIANCE_ASSESS = "compliance.assess"
     COMPLIANCE_SIGN_ASSESSMENT = "compliance.sign_assessment"
+    COMPLIANCE_LOCK = "compliance.lock"
+    COMPLIANCE_APPROVE_TRANSFER = "compliance.approve_transfer"
+    COMPLIANCE_SET_CATEGORY = "compliance.set_category"
 
     SETTLEMENT_VIEW = "settlement.view"
     SETTLEMENT_ISSUE = "settlement.issue"
@@ -130,6 +133,9 @@ PERMITTED: Final[Mapping[Action, tuple[Role, ...]]] = {
     Action.COMPLIANCE_CHOOSE_LAW: _OFFICERS,
     Action.COMPLIANCE_ASSESS: _STAFF,
     Action.COMPLIANCE_SIGN_ASSESSMENT: _OFFICERS,
+    Action.COMPLIANCE_LOCK: _AGENTS,
+    Action.COMPLIANCE_APPROVE_TRANSFER: _AGENTS,
+    Action.COMPLIANCE_SET_CATEGORY: _OFFICERS,
     Action.SETTLEMENT_VIEW: _READERS_AND_SERVICES,
     Action.SETTLEMENT_ISSUE: _AGENTS,
     Action.SETTLEMENT_TRANSFER: (*_AGENTS, Role.SERVICE),
