@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,25 @@ def test_further_rules_come_from_options_and_from_a_file_as_show_tells_them(own_
     (tmp_path / "again.json").write_text(json.dumps(ended.told["rules"]))
     again = own_rules.owner("rules", "set", own_rules.symbol, "--rules", str(tmp_path / "again.json"), "--json")
     assert again.told["rules"] == ended.told["rules"]
+
+
+def test_what_rules_ask_of_the_agent_is_given_on_the_command_line(own_rules: CommandLine, tmp_path: Path) -> None:
+    listed = [{"kind": "transfer_approval"}, {"kind": "category_holder_cap", "category": 7, "holders": 100}]
+    (tmp_path / "rules.json").write_text(json.dumps(listed))
+    assert own_rules.owner("rules", "set", own_rules.symbol, "--rules", str(tmp_path / "rules.json")).code == 0
+    first, second = (each["reference"] for each in own_rules.agent("shares", "show", own_rules.symbol, "--json").told["holders"][:2])
+    move = (own_rules.symbol, first, second, "5")
+    refused = own_rules.agent("shares", "transfer", *move, "--json")
+    assert (refused.code, refused.told["reasons"][0]["code"]) == (2, "compliance.transfer_not_approved")
+    until = f"{dt.datetime.now(tz=dt.UTC) + dt.timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    approved = own_rules.agent("rules", "approve", *move, "--until", until, "--json")
+    assert (approved.code, approved.told["state"]) == (0, "final")
+    assert own_rules.agent("shares", "transfer", *move, "--json").code == 0
+    # It served once.
+    assert own_rules.agent("shares", "transfer", *move, "--json").code == 2
+    put = own_rules.owner("rules", "category", own_rules.symbol, first, "7")
+    assert put.code == 0
+    assert "is in category 7" in put.out
 
 
 def test_no_rules_at_all_is_said_in_words(own_rules: CommandLine) -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from muniment.access.model import Action
@@ -194,3 +196,15 @@ def test_the_holders_are_shown_to_people_largest_first(command_line: CommandLine
     assert lines[1] == f"token {command_line.filling.token_address}"
     shares = [int(line.split()[1].replace(",", "")) for line in lines[2:]]
     assert shares == sorted(shares, reverse=True)
+
+
+def test_locked_shares_are_shown_with_their_holder_and_do_not_move(command_line: CommandLine) -> None:
+    holder = command_line.owner("shares", "show", command_line.symbol, "--json").told["holders"][0]
+    until = f"{dt.datetime.now(tz=dt.UTC) + dt.timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    locked = command_line.agent("shares", "lock", command_line.symbol, holder["reference"], "3", "--until", until, "--json")
+    assert (locked.code, locked.told["state"]) == (0, "final")
+    shown = command_line.owner("shares", "show", command_line.symbol, "--json").told["holders"][0]
+    assert shown["locked"] == [{"shares": "3", "unlocks_at": until}]
+    assert f"locked until {until}" in command_line.owner("shares", "show", command_line.symbol).out
+    more = command_line.agent("shares", "lock", command_line.symbol, holder["reference"], holder["shares"], "--until", until, "--json")
+    assert (more.code, more.refusal["code"]) == (2, "compliance.order_invalid")

@@ -13,7 +13,7 @@ import typer
 
 from muniment.app.books import open_units, wait_for
 from muniment.app.cli import JsonOption
-from muniment.app.shares_command import SecurityArgument, security_of
+from muniment.app.shares_command import SecurityArgument, security_of, tell_order, wallet_of
 from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
 from muniment.compliance import commands as compliance
 from muniment.compliance.errors import RulesInvalid
@@ -34,6 +34,7 @@ from muniment.compliance.model.rules import (
 )
 from muniment.instruments.model.securities import DraftedSecurity
 from muniment.units.errors import Place
+from muniment.units.instants import parse_instant
 from muniment.units.shares import parse_shares, show_shares
 
 APP = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -158,6 +159,58 @@ def set_rules(
         if not isinstance(found, DraftedSecurity):
             rule_set = wait_for("the chain to enforce the rules", applied)
     _tell(rule_set, decimals=decimals, as_json=as_json)
+
+
+@APP.command()
+def category(
+    security: SecurityArgument,
+    investor: Annotated[str, typer.Argument(help="External reference of the investor, or a wallet's address.")],
+    number: Annotated[int, typer.Argument(metavar="CATEGORY", help="0 to 255; 0 takes the investor out of every other.")],
+    *,
+    member: AsOption,
+    organisation_name: OrganisationOption = "",
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put an investor in the category that caps on holders count."""
+    with open_units() as units:
+        actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
+        with units.begin(actor.tenant_id) as unit:
+            security_id = security_of(unit, security)
+            address = wallet_of(unit, investor, security_id)
+            signed = compliance.set_category(actor, compliance.SetCategory(security_id, address, number), unit=unit)
+        tell_order(units, actor, signed, f"the investor of {address} is in category {number}", as_json=as_json)
+
+
+@APP.command()
+def approve(
+    security: SecurityArgument,
+    sender: Annotated[str, typer.Argument(help="External reference of the holder, or a wallet's address.")],
+    receiver: Annotated[str, typer.Argument(help="External reference of the recipient, or a wallet's address.")],
+    amount: Annotated[str, typer.Argument(metavar="SHARES", help="Exactly how many shares.")],
+    *,
+    member: AsOption,
+    until: Annotated[str, typer.Option(metavar="INSTANT", help="Until when it may be made; left out, the approval is withdrawn.")] = "",
+    organisation_name: OrganisationOption = "",
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Approve one transfer where the rules ask for it, or withdraw the approval."""
+    with open_units() as units:
+        actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
+        with units.begin(actor.tenant_id) as unit:
+            security_id = security_of(unit, security)
+            shares = parse_shares(amount, decimals=unit.securities.get(security_id).terms.decimals)
+            order = compliance.ApproveTransfer(
+                security_id,
+                wallet_of(unit, sender, security_id),
+                wallet_of(unit, receiver, security_id),
+                shares,
+                parse_instant(until, field="until") if until else None,
+            )
+            signed = compliance.approve_transfer(actor, order, unit=unit)
+        done = f"a transfer of {amount} shares is approved until {until}" if until else f"no transfer of {amount} shares is approved"
+        tell_order(units, actor, signed, done, as_json=as_json)
 
 
 def _country_cap(text: str, citation: str) -> CountryHolderCap:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -15,14 +16,19 @@ from muniment.app.books import open_units, wait_for
 from muniment.app.cli import EXIT_REFUSED, JsonOption
 from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
 from muniment.app.wiring import Unit, Units
+from muniment.compliance import commands as compliance
+from muniment.infra.evm.sender import ChainTransaction
+from muniment.instruments.model.securities import TokenisedSecurity
 from muniment.parties import commands as parties
 from muniment.parties.model import Investor, Wallet, parse_address
 from muniment.register import commands as register
+from muniment.register.model import CapTableLine, Lockup
 from muniment.settlement import commands as settlement
 from muniment.settlement.model import Allotment, FailedInstruction, SettledInstruction, state_name
 from muniment.units.decisions import Refused
 from muniment.units.errors import MunimentError, Place
 from muniment.units.ids import Address, InstructionId, InvestorId, SecurityId, new_id
+from muniment.units.instants import instant_text, parse_instant
 from muniment.units.shares import format_shares, parse_shares, show_shares
 
 APP = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -172,6 +178,9 @@ def show(
             found = unit.securities.get(security_id)
             table = register.view_cap_table(actor, security_id, unit=unit)
             references = {line.investor_id: _reference(unit, line.investor_id) for line in table.lines if line.investor_id}
+            lockups: Mapping[Address, Sequence[Lockup]] = {}
+            if isinstance(found, TokenisedSecurity):
+                lockups = compliance.view_lockups(actor, security_id, unit=unit)
     decimals = found.terms.decimals
     token_address = getattr(found, "token_address", None)
     if as_json:
@@ -180,6 +189,10 @@ def show(
                 "reference": references.get(line.investor_id) if line.investor_id else None,
                 "shares": format_shares(line.shares, decimals=decimals),
                 "percentage": line.percentage,
+                "locked": [
+                    {"shares": format_shares(each.shares, decimals=decimals), "unlocks_at": _unlocks(each)}
+                    for each in _locked(line, lockups)
+                ],
             }
             for line in table.lines
         ]
@@ -199,6 +212,33 @@ def show(
     for line in table.lines:
         reference = references[line.investor_id] if line.investor_id else "a wallet of nobody known"
         typer.echo(f"  {reference:<12} {show_shares(line.shares, decimals=decimals):>15}  {line.percentage:>8} %")
+        for each in _locked(line, lockups):
+            typer.echo(f"  {'':<12} {show_shares(each.shares, decimals=decimals):>15}  locked until {_unlocks(each)}")
+
+
+@APP.command()
+def lock(
+    security: SecurityArgument,
+    holder: Annotated[str, typer.Argument(help="External reference of the holder, or a wallet's address.")],
+    amount: Annotated[str, typer.Argument(metavar="SHARES", help="How many shares.")],
+    *,
+    member: AsOption,
+    until: Annotated[str, typer.Option(metavar="INSTANT", help="From when on they are free again, such as 2027-05-23T00:00:00Z.")],
+    organisation_name: OrganisationOption = "",
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Lock shares of a holder until an instant; nobody takes that back before."""
+    with open_units() as units:
+        actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
+        with units.begin(actor.tenant_id) as unit:
+            security_id = security_of(unit, security)
+            decimals = unit.securities.get(security_id).terms.decimals
+            address = wallet_of(unit, holder, security_id)
+            unlocks_at = parse_instant(until, field="until")
+            order = compliance.LockShares(security_id, address, parse_shares(amount, decimals=decimals), unlocks_at)
+            signed = compliance.lock_shares(actor, order, unit=unit)
+        tell_order(units, actor, signed, f"{amount} shares of {address} are locked until {until}", as_json=as_json)
 
 
 @APP.command()
@@ -254,6 +294,40 @@ def security_of(unit: Unit, name: str) -> SecurityId:
         if name in {security.terms.symbol, str(security.terms.security_id)}:
             return security.terms.security_id
     raise NoSecurity(name=name, place=Place(field="security"))
+
+
+def wallet_of(unit: Unit, text: str, security_id: SecurityId) -> Address:
+    """Return the wallet of that address, or the one of that investor's that holds most of the security."""
+    return parse_address(text) if text.startswith("0x") else _giving(unit, text, security_id)
+
+
+def tell_order(units: Units, actor: Actor, signed: ChainTransaction, done: str, *, as_json: bool) -> None:
+    """Wait until a signed transaction is final, and say what it did or why the chain refused it (exit 2)."""
+
+    def ended() -> ChainTransaction | None:
+        with units.begin(actor.tenant_id) as unit:
+            found = unit.transactions.get(signed.id)
+        return found if found.is_closed else None
+
+    final = wait_for("the chain to settle it", ended)
+    if as_json:
+        typer.echo(json.dumps({"transaction": final.hash, "state": final.state.value, "block": final.block_number}))
+    elif final.succeeded:
+        typer.echo(f"{done}: block {final.block_number}, transaction {final.hash}")
+    else:
+        typer.secho(f"the chain refused it: {final.revert_reason}", fg="red", err=True)
+    if not final.succeeded:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def _locked(line: CapTableLine, lockups: Mapping[Address, Sequence[Lockup]]) -> list[Lockup]:
+    """Return what is locked of a holder now, over all wallets, the tranche that unlocks first before others."""
+    found = [each for wallet in line.wallets for each in lockups.get(wallet.wallet, ())]
+    return sorted(found, key=lambda each: each.unlocks_at)
+
+
+def _unlocks(lockup: Lockup) -> str:
+    return instant_text(dt.datetime.fromtimestamp(lockup.unlocks_at, tz=dt.UTC))
 
 
 def _named(unit: Unit, texts: list[str], *, decimals: int) -> tuple[Allotment, ...]:
