@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from muniment.app.web.words import count, short
 from muniment.instruments.model.securities import Security
 from muniment.parties.commands import names_of
 from muniment.parties.model import ERASED_NAME, Wallet
+from muniment.register.model import Lockup
 from muniment.servicing.ports import ServicingUnit
 from muniment.units.ids import Address, InvestorId, SecurityId, TenantId
 from muniment.units.shares import show_shares
@@ -142,3 +144,11 @@ def pipeline(state: str, *, block_number: int | None, succeeded: bool | None = N
 def tabs_path(security_id: SecurityId, tab: str) -> str:
     """Return the address of a security's tab; the register is the security's own address."""
     return f"/securities/{security_id}" if tab == "register" else f"/securities/{security_id}/{tab}"
+
+
+def locked_text(tranches: Sequence[Lockup], security: Security) -> str:
+    """Return what is locked in a few words, with the day on which the last of it is free; empty where nothing is."""
+    if not tranches:
+        return ""
+    last = dt.datetime.fromtimestamp(max(each.unlocks_at for each in tranches), tz=dt.UTC)
+    return f"{shares_text(sum(each.shares for each in tranches), security)} locked until {last.day} {last:%b %Y}"

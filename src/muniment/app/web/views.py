@@ -163,6 +163,7 @@ class HolderRow:
     width: str
     frozen: str = ""
     freeze_href: str = ""
+    locked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

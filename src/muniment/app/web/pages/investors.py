@@ -18,10 +18,11 @@ from muniment.access.ports import Page
 from muniment.app.http.problems import status_of
 from muniment.app.http.request import MunimentRequest
 from muniment.app.web.forms import form_values, go_to, text_of
-from muniment.app.web.reading import AsActor, Begin, Cursor, Id, Query, investor_mark, nameless, shares_text
+from muniment.app.web.reading import AsActor, Begin, Cursor, Id, Query, investor_mark, locked_text, nameless, shares_text
 from muniment.app.web.render import mark_of, page, reason_of_error, wrong
 from muniment.app.web.views import FormState, InvestorRow, Mark, Option
 from muniment.app.web.words import count, percent
+from muniment.compliance.commands import view_lockups
 from muniment.compliance.ports import Registration, RegistrationState
 from muniment.parties.commands import InvestorView, decide_review, list_investors, onboard_csv, verify_investor, view_investor
 from muniment.parties.model import STATUSES, ClaimTopic, OnboardingReport, PersonalData, Verified, Wallet, country_name
@@ -51,6 +52,7 @@ class HoldingLine:
     href: str
     shares: str
     percent: str
+    locked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +231,10 @@ def _holdings(actor: Actor, wallets: Any, *, unit: ServicingUnit) -> list[Holdin
         held = sum(unit.register.balance_of(security_id, wallet.address) for wallet in wallets)
         supply = unit.register.supply(security_id)
         href = f"/securities/{security_id}"
-        lines.append(
-            HoldingLine(security.terms.name, href, f"{shares_text(held, security)} {security.terms.symbol}", percent(held, supply))
-        )
+        shown = f"{shares_text(held, security)} {security.terms.symbol}"
+        lockups = view_lockups(actor, security_id, unit=unit)
+        locked = locked_text([each for wallet in wallets for each in lockups.get(wallet.address, ())], security)
+        lines.append(HoldingLine(security.terms.name, href, shown, percent(held, supply), locked))
     return sorted(lines, key=lambda line: line.name)
 
 

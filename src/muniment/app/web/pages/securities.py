@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ from muniment.app.web.reading import (
     Id,
     holders_of,
     kind_text,
+    locked_text,
     security_mark,
     shares_text,
     tabs_path,
@@ -39,12 +41,13 @@ from muniment.app.web.views import (
     Tab,
 )
 from muniment.app.web.words import count, percent, permille
+from muniment.compliance.commands import view_lockups
 from muniment.instruments.commands import download_document, view_asset, view_documents, view_securities, view_security
 from muniment.instruments.model.securities import DeployingSecurity, DraftedSecurity, Security
 from muniment.parties.model import country_name
 from muniment.register.commands import view_cap_table, view_holders, view_movements
 from muniment.register.http import FORMATS, MEDIA_TYPES, holders_bytes, parse_term
-from muniment.register.model import ZERO_ADDRESS, CapTable, CapTableLine, Movement
+from muniment.register.model import ZERO_ADDRESS, CapTable, CapTableLine, Lockup, Movement
 from muniment.servicing.ports import ServicingUnit
 from muniment.units.ids import Address, DocumentId, InvestorId, SecurityId, parse_id
 from muniment.units.instants import parse_date
@@ -163,7 +166,11 @@ def show_register(request: MunimentRequest, actor: AsActor, begin: Begin, securi
             investors = unit.investors.many([line.investor_id for line in table.lines if line.investor_id is not None])
             countries = {investor_id: country_name(investor.country) for investor_id, investor in investors.items()}
             holders = holders_of(actor, [wallet.wallet for line in table.lines for wallet in line.wallets], unit=unit)
-            rows = [_holder_row(actor, line, table, security, holders, countries) for line in table.lines]
+            lockups = view_lockups(actor, security.terms.security_id, unit=unit)
+            rows = [
+                replace(_holder_row(actor, line, table, security, holders, countries), locked=_locked(line, lockups, security))
+                for line in table.lines
+            ]
             chart = ownership(rows, table, security)
     return page(
         request,
@@ -175,6 +182,10 @@ def show_register(request: MunimentRequest, actor: AsActor, begin: Begin, securi
         chart=chart,
         may_export=permits(actor, Action.REGISTER_EXPORT),
     )
+
+
+def _locked(line: CapTableLine, lockups: Mapping[Address, Sequence[Lockup]], security: Security) -> str:
+    return locked_text([each for wallet in line.wallets for each in lockups.get(wallet.wallet, ())], security)
 
 
 def _holder_row(
