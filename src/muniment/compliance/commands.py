@@ -93,6 +93,7 @@ class AssessAsset:
     token_model: str
 
 
+@dataclass(frozen=True, slots=True)
 class LockShares:
     """Shares (base units) of a wallet that are to stay until an instant, on the second."""
 

@@ -6,7 +6,7 @@ from alembic import op
 from muniment.infra.postgres.row_security import protect
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013"
 
 TABLES = (
     # A version is never changed.
