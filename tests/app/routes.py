@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from muniment.access.model import Action
@@ -53,6 +55,7 @@ DIVIDEND = {
     "payment_token": OTHER_WALLET,
     "total": "10.00",
 }
+FORM_D = json.loads((Path(__file__).parents[2] / "examples" / "reports" / "form_d.json").read_text(encoding="utf-8"))
 MOVE = {"security_id": "{security_id}", "from_wallet": WALLET, "to_wallet": OTHER_WALLET, "shares": "1"}
 
 CLAIM = {"topic": "tax_form", "basis": "w9", "issuer": "the investor", "evidence_sha256": "5" * 64, "expires_at": LATER}
@@ -160,6 +163,9 @@ ROUTES: Mapping[tuple[str, str], Line] = {
         Action.REGISTER_ANNOTATE, json={"exemption": "us.regs"}
     ),
     ("GET", "/v1/securities/{security_id}/holders"): Line(Action.REGISTER_EXPORT),
+    ("POST", "/v1/securities/{security_id}/reports/form-d"): Line(Action.REGISTER_EXPORT, json=FORM_D),
+    ("POST", "/v1/reports/differences"): _listing(Action.REGISTER_REBUILD),
+    ("GET", "/v1/reports/turnaround"): Line(Action.SETTLEMENT_RECONCILE, query={"month": "2026-11"}, names_a_thing=False),
     # Compliance
     ("GET", "/v1/securities/{security_id}/rules"): Line(Action.COMPLIANCE_VIEW),
     ("PUT", "/v1/securities/{security_id}/rules"): Line(Action.COMPLIANCE_SET_RULES, json={"rules": []}),

@@ -43,7 +43,7 @@ from muniment.register import chain as register_chain
 from muniment.register.chain import EvmRegisterChain
 from muniment.register.commands import SecurityTokens
 from muniment.register.process import LotFollower, RegisterFollower
-from muniment.register.store import PostgresLotProjection, PostgresLots, PostgresProjection, PostgresRegister
+from muniment.register.store import PostgresLotProjection, PostgresLots, PostgresProjection, PostgresRecordDifferences, PostgresRegister
 from muniment.units.ids import Address, TenantId
 from tests.access.unit import TestUnit, an_actor
 from tests.infra.rig import CHAIN_ID, ETHER, RICH
@@ -67,6 +67,7 @@ class StageUnit(TestUnit):
         self.instruments_chain = EvmInstruments(stage.evm, self.transactions, tenant_id=tenant_id, chain_id=CHAIN_ID)
         self.register = PostgresRegister(connection, tokens=SecurityTokens(self.securities), wallets=self.wallets)
         self.lots = PostgresLots(connection, tenant_id=tenant_id, tokens=SecurityTokens(self.securities))
+        self.record_differences = PostgresRecordDifferences(connection, tenant_id=tenant_id)
         self.register_chain = EvmRegisterChain(stage.evm)
         self.rule_sets = PostgresRuleSets(connection, tenant_id=tenant_id)
         self.identities = PostgresIdentities(connection, tenant_id=tenant_id)

@@ -306,6 +306,11 @@ class Unit(SignInUnit):
         return register_store.PostgresLots(self.connection, tenant_id=self.tenant_id, tokens=SecurityTokens(self.securities))
 
     @cached_property
+    def record_differences(self) -> register_store.PostgresRecordDifferences:
+        """Record differences."""
+        return register_store.PostgresRecordDifferences(self.connection, tenant_id=self.tenant_id)
+
+    @cached_property
     def register_chain(self) -> register_chain.EvmRegisterChain:
         """The node, past the projection."""
         return register_chain.EvmRegisterChain(self._backend.evm)

@@ -42,8 +42,11 @@ EXPIRE_JOB = "parties.expire_verifications"
 
 ANCHOR_JOB = "instruments.anchor_audits"
 
+DIFFERENCES_JOB = "register.find_differences"
+
 EVERY_MINUTE = "* * * * *"
 EVERY_HOUR = "7 * * * *"
+EVERY_DAY = "23 4 * * *"
 
 
 class WorkerTables:
@@ -85,6 +88,7 @@ class WorkerTables:
             ANCHOR_JOB: self._anchor_audits,
             SCREEN_JOB: lambda job: parties_process.screen_investors(units=self._units_of(job)),
             SANDBOX_JOB: lambda job: parties_process.answer_as_sandbox(UUID(job.args["check_id"]), units=self._units_of(job)),
+            DIFFERENCES_JOB: self._find_differences,
             "instruments.register_asset": self._register_asset,
             "instruments.deploy_security": self._deploy_security,
             "compliance.register_investors": lambda job: compliance_process.register_investors(units=self._units_of(job)),
@@ -102,7 +106,7 @@ class WorkerTables:
 
     def schedules(self) -> Mapping[str, str]:
         """Return the jobs that start by the clock (UTC)."""
-        return {PLATFORM_JOB: EVERY_MINUTE, EXPIRE_JOB: EVERY_MINUTE, ANCHOR_JOB: EVERY_HOUR}
+        return {PLATFORM_JOB: EVERY_MINUTE, EXPIRE_JOB: EVERY_MINUTE, ANCHOR_JOB: EVERY_HOUR, DIFFERENCES_JOB: EVERY_DAY}
 
     # Jobs
 
@@ -128,6 +132,12 @@ class WorkerTables:
     def _anchor_audits(self, _: RunningJob) -> ProcessOutcome:
         for tenant_id in self._tenants():
             instruments_process.anchor_audit(tenant_id, units=self._units.of(tenant_id), platform=self._units.begin_platform)
+        return Done()
+
+    def _find_differences(self, _: RunningJob) -> ProcessOutcome:
+        # Each day, so that the age of a record difference does not hang on when somebody asks for it.
+        for tenant_id in self._tenants():
+            register_process.find_differences(begin=self._units.of(tenant_id))
         return Done()
 
     def _tenants(self) -> Sequence[TenantId]:

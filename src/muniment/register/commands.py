@@ -43,6 +43,7 @@ from muniment.register.model import (
     replay,
     token_reference,
 )
+from muniment.register.model.form_d import FormDFigures, FormDInput, form_d_figures, form_d_xml
 from muniment.register.model.holders import RegisterOfHolders, register_of_holders
 from muniment.register.ports import LotStore, MovementPlace, RegisterUnit
 from muniment.units.errors import Place
@@ -236,6 +237,25 @@ def view_holders(
     facts = {"block_number": table.block_number, "holders": len(holders.lines), "with_names": may_name}
     unit.audit.record(actor, Action.REGISTER_EXPORT, f"security:{security_id}", facts)
     return holders
+
+
+@dataclass(frozen=True, slots=True)
+class FormD:
+    """The notice as XML, and the figures of the register that are in it."""
+
+    figures: FormDFigures
+    xml: bytes
+
+
+def form_d(actor: Actor, security_id: SecurityId, given: FormDInput, *, unit: RegisterUnit) -> FormD:
+    """Return Form D of a security's offering from the file and the register; blocks that are not final yet are not in it."""
+    authorize(actor, Action.REGISTER_EXPORT, tenant_id=unit.tenant_id)
+    final = unit.register_chain.final_block().number
+    sales = [sale for sale in unit.lots.acquisitions(security_id) if sale.movement.block_number <= final]
+    figures = form_d_figures(sales, given.offering)
+    facts = {"report": "form_d", "sales": figures.sales, "total_sold": str(figures.total_sold), "block_number": final}
+    unit.audit.record(actor, Action.REGISTER_EXPORT, f"security:{security_id}", facts)
+    return FormD(figures, form_d_xml(given, figures))
 
 
 # Lots

@@ -108,3 +108,19 @@ class ParquetNotInstalled(MunimentError):
     code = "register.parquet_not_installed"
     message = "Parquet is written by Polars, which is not installed here."
     cure = "Install it with: pip install 'muniment[parquet]', or take CSV."
+
+
+class BadFormDInput(MunimentError):
+    """What an issuer says for Form D is not of the form that the reference gives."""
+
+    code = "register.bad_form_d_input"
+    message = "The input for Form D is not complete: {problem}."
+    cure = "See the how-to page on regulatory reports for a whole example."
+
+
+class IncompleteSales(MunimentError):
+    """Sales of the offering of which price or buyer's category is not known."""
+
+    code = "register.incomplete_sales"
+    message = "Of {sales} sales in the offering, {unpriced} have no price in dollars and {unclassified} no category of the buyer."
+    cure = "Say them with: muniment shares annotate SECURITY TRANSACTION --paid AMOUNT --category accredited (or non_accredited)."

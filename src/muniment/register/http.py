@@ -32,7 +32,9 @@ from muniment.register.model import (
     PickingRule,
     RegisterVerification,
 )
+from muniment.register.model.form_d import FormDInput, parse_form_d
 from muniment.register.model.holders import RegisterOfHolders, columns, csv_lines
+from muniment.register.model.record_differences import RecordDifference
 from muniment.register.ports import RegisterUnit
 from muniment.units.errors import Place, plain
 from muniment.units.ids import InvestorId, LotId, SecurityId, TenantId, TransactionHash, parse_id
@@ -333,6 +335,110 @@ def get_holders(
     return Response(holders_bytes(holders, written), media_type=MEDIA_TYPES[written], headers=headers)
 
 
+class FormDBody(_Wire, frozen=True, kw_only=True):
+    """The notice and the register's figures in it: whole dollars; `due_date` is fifteen days after the first sale (17 CFR 230.503).
+
+    `sales_without_exemption` counts issues that are not in the figures, because nobody said under which rule they were sold.
+    """
+
+    total_sold: int
+    sales: int
+    accredited_investors: int
+    non_accredited_investors: int
+    first_sale_date: dt.date | None
+    due_date: dt.date | None
+    sales_without_exemption: int
+    xml: str
+
+
+@post(
+    "/v1/securities/{security_id:str}/reports/form-d",
+    sync_to_thread=True,
+    tags=["Reports"],
+    summary="Form D as XML in EDGAR's element tree",
+    status_code=200,
+)
+def post_form_d(actor: AsActor, security_id: Id, data: JSONBody[FormDInput], begin: Begin) -> FormDBody:
+    """Return the notice from what is given and what the register knows of the offering; stores and files nothing."""
+    given = parse_form_d(msgspec.json.encode(data))
+    with begin(actor.tenant_id) as unit:
+        report = commands.form_d(actor, _id(security_id), given, unit=unit)
+    return form_d_body(report)
+
+
+class RecordDifferenceBody(_Wire, frozen=True, kw_only=True):
+    """One difference between records that stands, with its age; aged after more than thirty days (17 CFR 240.17Ad-11(a)(2))."""
+
+    token_address: str
+    subject: str
+    code: str
+    message: str
+    facts: dict[str, Any]
+    first_seen_at: dt.datetime
+    last_seen_at: dt.datetime
+    age_days: int
+    is_aged: bool
+
+
+class RecordDifferencesBody(_Wire, frozen=True, kw_only=True):
+    """What stands between chain, register, lots and cap table, the oldest first."""
+
+    compared_at: dt.datetime
+    differences: list[RecordDifferenceBody]
+
+
+@post(
+    "/v1/reports/differences",
+    sync_to_thread=True,
+    tags=["Reports"],
+    summary="Record differences with their age",
+    status_code=200,
+)
+def post_differences(actor: AsActor, begin: Begin) -> RecordDifferencesBody:
+    """Compare all records of the organisation now, remember what differs, and return what stands."""
+    authorize(actor, Action.REGISTER_REBUILD, tenant_id=actor.tenant_id)
+    standing = process.find_differences(begin=lambda: begin(actor.tenant_id))
+    with begin(actor.tenant_id) as unit:
+        now = unit.clock.now()
+    return record_differences_body(standing, now=now)
+
+
+def record_differences_body(standing: Sequence[RecordDifference], *, now: dt.datetime) -> RecordDifferencesBody:
+    """Return the differences as the wire shows them, with their age now."""
+    return RecordDifferencesBody(
+        compared_at=now,
+        differences=[
+            RecordDifferenceBody(
+                token_address=each.token,
+                subject=each.subject,
+                code=each.code,
+                message=each.sentence,
+                facts=dict(each.facts),
+                first_seen_at=each.first_seen_at,
+                last_seen_at=each.last_seen_at,
+                age_days=each.age_days(now),
+                is_aged=each.is_aged(now),
+            )
+            for each in standing
+        ],
+    )
+
+
+def form_d_body(report: commands.FormD) -> FormDBody:
+    """Return the report as the wire shows it."""
+    figures = report.figures
+    return FormDBody(
+        total_sold=figures.total_sold,
+        sales=figures.sales,
+        accredited_investors=figures.accredited_investors,
+        non_accredited_investors=figures.non_accredited_investors,
+        first_sale_date=figures.first_sale_date,
+        due_date=figures.due_date,
+        sales_without_exemption=figures.sales_without_exemption,
+        xml=report.xml.decode(),
+    )
+
+
 def holders_bytes(holders: RegisterOfHolders, written: str) -> bytes:
     """Return the register of holders as a file of one of `FORMATS`."""
     if written == "csv":
@@ -446,6 +552,8 @@ ROUTES: Sequence[HTTPRouteHandler] = [
     put_annotation,
     get_holders,
     get_security_ocf,
+    post_form_d,
+    post_differences,
 ]
 
 

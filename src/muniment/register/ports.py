@@ -25,6 +25,7 @@ from muniment.register.model import (
     TokenEvent,
     TokenReference,
 )
+from muniment.register.model.record_differences import FoundDifference, RecordDifference
 from muniment.units.ids import Address, InvestorId, SecurityId, TenantId, TransactionHash
 from muniment.units.shares import Shares
 
@@ -294,6 +295,18 @@ class Lots(LotStore, Protocol):
         ...
 
 
+class RecordDifferences(Protocol):
+    """What comparisons of one issuer's records have found."""
+
+    def put(self, found: Sequence[FoundDifference], *, compared: Sequence[Address], at: dt.datetime) -> None:
+        """Keep what a comparison of some tokens found: the new, the still there with its values of now; end what is no longer found."""
+        ...
+
+    def standing(self) -> Sequence[RecordDifference]:
+        """Return the differences that stand, the oldest first."""
+        ...
+
+
 class RegisterUnit(InstrumentsUnit, Protocol):
     """One transaction of one issuer, with what reading the register needs."""
 
@@ -310,4 +323,9 @@ class RegisterUnit(InstrumentsUnit, Protocol):
     @property
     def lots(self) -> Lots:
         """Lots."""
+        ...
+
+    @property
+    def record_differences(self) -> RecordDifferences:
+        """Record differences."""
         ...

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from muniment.infra.evm.decoding import RawLog
 from muniment.infra.evm.follower import BlockLogs, FollowedBlock
+from muniment.instruments.model.securities import DeployingSecurity, DraftedSecurity
 from muniment.register.commands import SecurityTokens, keep_lots
 from muniment.register.errors import Behind
 from muniment.register.model import (
@@ -25,6 +26,7 @@ from muniment.register.model import (
     TokenEvent,
     TokenReference,
     add_up,
+    cap_table,
     compare,
     compare_balances,
     compare_lots,
@@ -32,6 +34,7 @@ from muniment.register.model import (
     replay,
     touched,
 )
+from muniment.register.model.record_differences import FoundDifference, RecordDifference, compare_records, found_differences
 from muniment.register.ports import LotStore, ProjectionStore, RegisterUnit
 from muniment.units.ids import Address, SecurityId, TenantId
 
@@ -172,6 +175,39 @@ def rebuild_deeds(*, begin: BeginRegister) -> Sequence[RegisterVerification]:
                 differences += _against_the_contract(replace(contract, deed_id=deed_id), ours, chains, block=block, unit=unit)
         verified.append(_verification(contract, block, stored, rebuilt, tuple(differences)))
     return verified
+
+
+def find_differences(*, begin: BeginRegister) -> Sequence[RecordDifference]:
+    """Compare all records of an issuer, keep what was found with its age, and return what stands now, the oldest first.
+
+    Each security's register and lots with the chain, as `rebuild` does, its cap table with the lots and the supply, the supply with what
+    is authorised; and the deeds. A security that the follower has not come to yet is left for the next time.
+    """
+    found: list[FoundDifference] = []
+    compared: list[Address] = []
+    with begin() as unit:
+        securities = [security.terms for security in unit.securities.all() if not isinstance(security, DraftedSecurity | DeployingSecurity)]
+    for terms in securities:
+        try:
+            verification = rebuild(terms.security_id, begin=begin)
+        except Behind:
+            continue
+        token = verification.token
+        compared.append(token.address)
+        with begin() as unit:
+            held = unit.register.holdings_after(terms.security_id, verification.block_number)
+            owners = {address: wallet.investor_id for address, wallet in unit.wallets.by_addresses([each.wallet for each in held]).items()}
+            table = cap_table(terms.security_id, held, owners, block_number=verification.block_number, occurred_at=None)
+            lots = unit.lots.of_security(terms.security_id, block_number=verification.block_number)
+            supply = unit.register_chain.supply(token, block_number=verification.block_number)
+        records = compare_records(table, lots, chain_supply=supply, shares_authorized=terms.shares_authorized)
+        found += found_differences(token.address, [*verification.differences, *records])
+    for verification in rebuild_deeds(begin=begin):
+        compared.append(verification.token.address)
+        found += found_differences(verification.token.address, verification.differences)
+    with begin() as unit:
+        unit.record_differences.put(found, compared=compared, at=unit.clock.now())
+        return unit.record_differences.standing()
 
 
 def _side_by_side(token: TokenReference, *, unit: RegisterUnit) -> tuple[Block, RegisterContent, RegisterContent]:

@@ -44,7 +44,9 @@ from muniment.register.model import (
     replay,
     touched,
 )
+from muniment.register.model.record_differences import FoundDifference, RecordDifference
 from muniment.register.ports import MovementPlace, Tokens
+from muniment.units.errors import plain
 from muniment.units.ids import Address, InvestorId, LotId, SecurityId, TenantId, TransactionHash, UserId
 from muniment.units.money import Money
 from muniment.units.shares import Shares
@@ -157,6 +159,21 @@ LOT_ANNOTATION = sa.Table(
     sa.Column("lots", sa.ARRAY(sa.Uuid), nullable=False),
     sa.Column("annotated_by", sa.Uuid, nullable=False),
     sa.Column("annotated_at", sa.DateTime(timezone=True), nullable=False),
+    schema="register",
+)
+
+RECORD_DIFFERENCE = sa.Table(
+    "record_difference",
+    METADATA,
+    sa.Column("tenant_id", sa.Uuid, primary_key=True),
+    sa.Column("token_address", sa.Text, primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("code", sa.Text, primary_key=True),
+    sa.Column("sentence", sa.Text, nullable=False),
+    sa.Column("facts", postgresql.JSONB, nullable=False),
+    sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("gone_at", sa.DateTime(timezone=True)),
     schema="register",
 )
 
@@ -785,6 +802,67 @@ class PostgresLots(PostgresLotProjection):
         }
         insert = postgresql.insert(LOT_ANNOTATION).values({**place, **said})
         self._connection.execute(insert.on_conflict_do_update(index_elements=list(place), set_=said))
+
+
+class PostgresRecordDifferences:
+    """What comparisons of one issuer's records have found."""
+
+    def __init__(self, connection: sa.Connection, *, tenant_id: TenantId) -> None:
+        self._connection = connection
+        self._tenant_id = tenant_id
+
+    def put(self, found: Sequence[FoundDifference], *, compared: Sequence[Address], at: dt.datetime) -> None:
+        """Keep what a comparison of some tokens found: the new, the still there with its values of now; end what is no longer found."""
+        for each in found:
+            seen = {
+                "sentence": each.difference.sentence,
+                "facts": {name: plain(fact) for name, fact in each.difference.facts.items()},
+                "last_seen_at": at,
+            }
+            insert = postgresql.insert(RECORD_DIFFERENCE).values(
+                tenant_id=self._tenant_id,
+                token_address=each.token,
+                subject=each.subject,
+                code=each.difference.code,
+                first_seen_at=at,
+                **seen,
+            )
+            # One that had gone begins anew: its age is that of the present break between the records.
+            first = sa.case((RECORD_DIFFERENCE.c.gone_at.is_(None), RECORD_DIFFERENCE.c.first_seen_at), else_=insert.excluded.first_seen_at)
+            self._connection.execute(
+                insert.on_conflict_do_update(
+                    index_elements=["tenant_id", "token_address", "code", "subject"],
+                    set_={**seen, "facts": insert.excluded.facts, "first_seen_at": first, "gone_at": None},
+                )
+            )
+        still = {(each.token, each.difference.code, each.subject) for each in found}
+        for each in self.standing():
+            if each.token in compared and (each.token, each.code, each.subject) not in still:
+                same = [RECORD_DIFFERENCE.c[name] == value for name, value in (("token_address", each.token), ("code", each.code))]
+                ended = sa.update(RECORD_DIFFERENCE).where(*same, RECORD_DIFFERENCE.c.subject == each.subject)
+                self._connection.execute(ended.values(gone_at=at))
+
+    def standing(self) -> Sequence[RecordDifference]:
+        """Return the differences that stand, the oldest first."""
+        order = (
+            RECORD_DIFFERENCE.c.first_seen_at,
+            RECORD_DIFFERENCE.c.token_address,
+            RECORD_DIFFERENCE.c.code,
+            RECORD_DIFFERENCE.c.subject,
+        )
+        rows = self._connection.execute(sa.select(RECORD_DIFFERENCE).where(RECORD_DIFFERENCE.c.gone_at.is_(None)).order_by(*order))
+        return [
+            RecordDifference(
+                token=Address(row.token_address),
+                subject=row.subject,
+                code=row.code,
+                sentence=row.sentence,
+                facts=row.facts,
+                first_seen_at=row.first_seen_at,
+                last_seen_at=row.last_seen_at,
+            )
+            for row in rows
+        ]
 
 
 def _until(table: sa.Table, *, at: dt.datetime | None, block_number: int | None) -> list[sa.ColumnElement[bool]]:

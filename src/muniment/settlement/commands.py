@@ -7,7 +7,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, assert_never
 from uuid import UUID
 
 from muniment.access.commands import require_approval
@@ -15,6 +15,7 @@ from muniment.access.model import Action, Actor, Pending, authorize
 from muniment.compliance.commands import check_transfer
 from muniment.infra.evm.sender import ChainTransaction
 from muniment.instruments.model.securities import TokenisedSecurity, tokenised
+from muniment.register.model.turnaround import TurnaroundItem, TurnaroundReport, turnaround
 from muniment.settlement.errors import (
     BadCursor,
     DuplicateReceiver,
@@ -32,6 +33,7 @@ from muniment.settlement.events import InstructionRequested
 from muniment.settlement.model import (
     AcceptedAllotment,
     Allotment,
+    FailedInstruction,
     Instruction,
     InstructionKind,
     InstructionState,
@@ -39,6 +41,8 @@ from muniment.settlement.model import (
     Leg,
     RefusedAllotment,
     RequestedInstruction,
+    SettledInstruction,
+    SubmittedInstruction,
     batches,
     part_id,
 )
@@ -564,6 +568,44 @@ def _held_by(wallet: Address, *, unit: SettlementUnit) -> list[tuple[SecurityId,
             security_id = security.terms.security_id
             held.append((security_id, int(unit.register.balance_of(security_id, wallet))))
     return sorted(held, key=lambda entry: str(entry[0]))
+
+
+ROUTINE_KINDS = frozenset({InstructionKind.TRANSFER})
+"""What holders present and nothing but the transfer is asked of; a forced transfer or a recovery rests on papers of its own."""
+
+ITEM_KINDS = ROUTINE_KINDS | {InstructionKind.FORCED_TRANSFER, InstructionKind.RECOVER}
+"""What is an item for turnaround (17 CFR 240.17Ad-1): an issue and a burn are the issuer's own acts."""
+
+
+def view_turnaround(
+    actor: Actor, *, month: dt.date, zone: dt.tzinfo, security_id: SecurityId | None = None, unit: SettlementUnit
+) -> TurnaroundReport:
+    """Return how fast items received in a month were turned around (17 CFR 240.17Ad-2), of one security where one is given.
+
+    An item is an instruction: received when it was asked for, turned around when it settled or was refused for good. What holders send
+    to the chain themselves is done as it comes and no item.
+    """
+    authorize(actor, Action.SETTLEMENT_RECONCILE, tenant_id=unit.tenant_id)
+    if security_id is not None:
+        unit.securities.get(security_id)
+    items = [
+        TurnaroundItem(state.instruction.requested_at, _ended_at(state), is_routine=state.instruction.kind in ROUTINE_KINDS)
+        for state in unit.instructions.everything()
+        if state.instruction.kind in ITEM_KINDS and security_id in {None, state.instruction.security_id}
+    ]
+    return turnaround(items, month=month, zone=zone, now=unit.clock.now())
+
+
+def _ended_at(state: InstructionState) -> dt.datetime | None:
+    match state:
+        case SettledInstruction():
+            return state.settled_at
+        case FailedInstruction():
+            return state.failed_at
+        case RequestedInstruction() | SubmittedInstruction():
+            return None
+        case _:
+            assert_never(state)
 
 
 def _instruct(

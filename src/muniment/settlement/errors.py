@@ -121,3 +121,19 @@ class BadAllotment(MunimentError):
     code = "settlement.bad_allotment"
     message = "An allotment names either an investor or a wallet."
     cure = "Give investor_id or wallet, and not both."
+
+
+class NotAMonth(MunimentError):
+    """No month of a year."""
+
+    code = "settlement.not_a_month"
+    message = "“{text}” is no month."
+    cure = "Give year and month, such as 2026-11."
+
+
+class UnknownTimeZone(MunimentError):
+    """A time zone that the machine does not know."""
+
+    code = "settlement.unknown_time_zone"
+    message = "“{text}” is no time zone."
+    cure = "Give its name in the tz database, such as America/New_York or UTC."

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Annotated, Any, Final, TypeAlias, assert_never
 from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -20,9 +22,10 @@ from muniment.access.model import Actor, Pending
 from muniment.access.ports import Answer
 from muniment.infra.evm.sender import ChainTransaction
 from muniment.parties.model import parse_address
+from muniment.register.model.turnaround import ItemCounts, TurnaroundReport
 from muniment.settlement import commands
 from muniment.settlement.commands import BurnShares, ForceTransfer, IssueShares, RecoverWallet, TransferShares
-from muniment.settlement.errors import BadAllotment, TransferRefused
+from muniment.settlement.errors import BadAllotment, NotAMonth, TransferRefused, UnknownTimeZone
 from muniment.settlement.model import (
     Allotment,
     FailedInstruction,
@@ -42,6 +45,9 @@ from muniment.units.payment_tokens import PaymentToken
 from muniment.units.shares import format_shares, parse_shares
 
 PAGE_ROWS: Final = 50
+NEW_YORK: Final = "America/New_York"
+
+_MONTH: Final = re.compile(r"[1-9][0-9]{3}-(0[1-9]|1[0-2])")
 PAGE_ROWS_MAX: Final = 200
 
 AsActor: TypeAlias = SkipValidation[NamedDependency[Actor]]
@@ -398,7 +404,47 @@ def post_payment_token(actor: AsActor, data: JSONBody[NewPaymentTokenBody], begi
         return _payment_token(commands.accept_payment_token(actor, address, currency=data.currency, unit=unit))
 
 
+class ItemCountsBody(_Wire, frozen=True, kw_only=True):
+    """Items that count as received in the month; `percentage` of them was turned around in time, rounded down to two decimals."""
+
+    received: int
+    in_time: int
+    late: int
+    open_in_time: int
+    percentage: str
+
+
+class TurnaroundBody(_Wire, frozen=True, kw_only=True):
+    """One month by 17 CFR 240.17Ad-2. `notice_due_date` is set where nine tenths were missed; until `is_final` the figures may change."""
+
+    month: str
+    zone: str
+    routine: ItemCountsBody
+    other: ItemCountsBody
+    is_met: bool
+    is_final: bool
+    notice_due_date: dt.date | None
+
+
+@get("/v1/reports/turnaround", sync_to_thread=True, tags=["Reports"], summary="Turnaround of a month")
+def get_turnaround(
+    actor: AsActor,
+    begin: Begin,
+    month: Annotated[str, QueryParameter(max_length=7, description="Year and month, such as 2026-11.")],
+    security_id: Annotated[str | None, QueryParameter(max_length=36, description="Only this security.")] = None,
+    zone: Annotated[str, QueryParameter(max_length=60, description="Where the transfer agent's day has its noon.")] = NEW_YORK,
+) -> TurnaroundBody:
+    """Return how many items were turned around within three business days of receipt, routine ones and others."""
+    first, where = parse_month(month), parse_zone(zone)
+    with begin(actor.tenant_id) as unit:
+        report = commands.view_turnaround(
+            actor, month=first, zone=where, security_id=None if security_id is None else _security_id(security_id), unit=unit
+        )
+    return turnaround_body(report)
+
+
 ROUTES: Sequence[HTTPRouteHandler] = [
+    get_turnaround,
     post_issue_preview,
     post_issue,
     post_transfer,
@@ -411,6 +457,44 @@ ROUTES: Sequence[HTTPRouteHandler] = [
     get_payment_tokens,
     post_payment_token,
 ]
+
+
+def parse_month(text: str) -> dt.date:
+    """Return the first day of the month that `YYYY-MM` means."""
+    if not _MONTH.fullmatch(text):
+        raise NotAMonth(text=text, place=Place(field="month"))
+    return dt.date.fromisoformat(f"{text}-01")
+
+
+def parse_zone(text: str) -> dt.tzinfo:
+    """Return the time zone of that name."""
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UnknownTimeZone(text=text, place=Place(field="zone")) from None
+
+
+def turnaround_body(report: TurnaroundReport) -> TurnaroundBody:
+    """Return the report as the wire shows it."""
+    return TurnaroundBody(
+        month=report.month.isoformat()[:7],
+        zone=report.zone,
+        routine=_counts(report.routine),
+        other=_counts(report.other),
+        is_met=report.is_met,
+        is_final=report.is_final,
+        notice_due_date=report.notice_due_date,
+    )
+
+
+def _counts(counts: ItemCounts) -> ItemCountsBody:
+    return ItemCountsBody(
+        received=counts.received,
+        in_time=counts.in_time,
+        late=counts.late,
+        open_in_time=counts.open_in_time,
+        percentage=counts.percentage,
+    )
 
 
 def _issue_request(data: NewIssueBody, unit: SettlementUnit) -> IssueShares:

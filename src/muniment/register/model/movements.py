@@ -442,6 +442,9 @@ class DifferenceKind(Enum):
     SUPPLY = "register.supply_differs"
     MISSING_LOT = "register.missing_lot"
     EXTRA_LOT = "register.extra_lot"
+    LOTS = "register.lots_differ"
+    CAP_TABLE = "register.cap_table_differs"
+    OVERISSUED = "register.overissued"
 
 
 @dataclass(frozen=True, slots=True)

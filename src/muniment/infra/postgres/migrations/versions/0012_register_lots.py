@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lots: what came when and on which terms, what was taken of it, and what officers said about movements."""
+"""Lots with what was taken of them and what officers said about movements; differences between records, with their age."""
 
 from alembic import op
 
@@ -82,6 +82,21 @@ TABLES = (
         CHECK ((paid_minor_units IS NULL) = (paid_currency IS NULL))
     )
     """,
+    # What a comparison of the records found, with how long it has been there: a difference that has gone keeps its row.
+    """
+    CREATE TABLE register.record_difference (
+        tenant_id uuid NOT NULL,
+        token_address text COLLATE "C" NOT NULL CHECK (length(token_address) = 42),
+        subject text NOT NULL CHECK (length(subject) <= 1000),
+        code text NOT NULL,
+        sentence text NOT NULL,
+        facts jsonb NOT NULL,
+        first_seen_at timestamptz NOT NULL,
+        last_seen_at timestamptz NOT NULL,
+        gone_at timestamptz,
+        PRIMARY KEY (tenant_id, token_address, code, subject)
+    )
+    """,
 )
 
 
@@ -90,6 +105,6 @@ def upgrade() -> None:
     for statement in TABLES:
         op.execute(statement)
     # Unlike movements and holdings, lots follow from what officers say as well: the command that says it makes them again at once.
-    for table in ("lot", "lot_taking", "lot_annotation"):
+    for table in ("lot", "lot_taking", "lot_annotation", "record_difference"):
         for statement in protect("register", table):
             op.execute(statement)
