@@ -159,6 +159,7 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("GET", "/v1/securities/{security_id}/ocf"): Line(Action.PARTIES_EXPORT),
     ("POST", "/v1/securities/{security_id}/register/verify"): Line(Action.REGISTER_REBUILD),
     ("GET", "/v1/securities/{security_id}/lots"): Line(Action.REGISTER_VIEW),
+    ("GET", "/v1/securities/{security_id}/acquisitions"): Line(Action.REGISTER_VIEW),
     ("PUT", "/v1/securities/{security_id}/movements/{transaction_hash}/{position}/annotation"): Line(
         Action.REGISTER_ANNOTATE, json={"exemption": "us.regs"}
     ),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -22,7 +23,7 @@ from muniment.register.model import Consideration, DifferenceKind, Lot, LotAnnot
 from muniment.register.model.holders import COLUMNS, HolderLine, RegisterOfHolders, csv_lines
 from muniment.register.process import rebuild
 from muniment.units.ids import InvestorId, LotId, SecurityId, TransactionHash, new_id
-from muniment.units.money import Money
+from muniment.units.money import Money, Price
 from tests.access.unit import an_actor
 from tests.settlement.scene import Scene
 from tests.settlement.wire import a_client
@@ -121,6 +122,41 @@ def test_what_cannot_be_said_is_refused_and_changes_nothing(scene: Scene) -> Non
     request = commands.Annotate(scene.security_id, sale.transaction_hash, 0, LotAnnotation(exemption="us.regs"))
     with pytest.raises(NotPermitted), scene.begin() as unit:
         commands.annotate(auditor, request, unit=unit)
+
+
+def test_a_price_a_share_holds_for_every_movement_of_a_transaction(scene: Scene) -> None:
+    ((anna, annas), (bela, belas)) = scene.holders(2, managed=True)
+    scene.issue({annas: 300, belas: 7})
+    issue = movements(scene)[0]
+    annotation = LotAnnotation(exemption="us.regd.506c", buyer_category="accredited")
+    request = commands.Annotate(scene.security_id, issue.transaction_hash, None, annotation, Price(Decimal("0.015"), "USD"))
+    with scene.begin() as unit:
+        opened = commands.annotate(scene.owner, request, unit=unit)
+        page = commands.view_acquisitions(scene.owner, scene.security_id, since=issue.occurred_at, unit=unit)
+    assert {lot.holder: lot.exemption for lot in opened} == {anna: "us.regd.506c", bela: "us.regd.506c"}
+    # A cent and a half a share: 4.50, and 10.5 cents, the half to the even one.
+    told = {each.buyer: each.annotation.paid for each in page.acquisitions if each.movement.transaction_hash == issue.transaction_hash}
+    assert told == {anna: Money(450, "USD"), bela: Money(10, "USD")}
+
+
+def test_who_acquired_what_comes_in_pages_and_windows(scene: Scene) -> None:
+    ((_, annas), (_, belas)) = scene.holders(2, managed=True)
+    scene.issue({annas: 20})
+    scene.pass_time(30)
+    sale = moved(scene, annas, belas, 5)
+    home = f"/v1/securities/{scene.security_id}/acquisitions"
+    with a_client(scene, scene.owner, ROUTES) as client:
+        page = client.get(home, params={"limit": "1"}).json()
+        seen = page["acquisitions"]
+        while page["next_cursor"]:
+            page = client.get(home, params={"limit": "3", "cursor": page["next_cursor"]}).json()
+            seen += page["acquisitions"]
+        assert [(each["transaction_hash"], each["shares"], each["said"]) for each in seen[-1:]] == [(sale.transaction_hash, "5", {})]
+        assert len({(each["transaction_hash"], each["position"]) for each in seen}) == len(seen)
+        since = client.get(home, params={"since": sale.occurred_at.isoformat()}).json()["acquisitions"]
+        until = client.get(home, params={"until": sale.occurred_at.isoformat(), "limit": "200"}).json()["acquisitions"]
+    assert since == seen[-1:]
+    assert until == seen[:-1]
 
 
 def test_the_register_of_holders_names_people_for_those_who_may_see_them_and_the_log_says_so(scene: Scene) -> None:

@@ -6,8 +6,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
 import typer
@@ -25,9 +27,12 @@ from muniment.register.model.holders import RegisterOfHolders
 from muniment.units.errors import MunimentError, Place
 from muniment.units.ids import InvestorId, TransactionHash
 from muniment.units.instants import parse_date, parse_instant
+from muniment.units.money import Price, parse_decimal
 from muniment.units.shares import format_shares, show_shares
 
 __all__ = ["APP"]
+
+PRICE_DECIMALS_MAX = 12
 
 TABLE = "table"
 FORMATS = (TABLE, *register_http.FORMATS)
@@ -63,6 +68,18 @@ def end_of(text: str) -> dt.datetime | None:
     return parse_instant(text, field="as_of")
 
 
+def start_of(text: str) -> dt.datetime | None:
+    """Return the instant at which `--since` begins: midnight of a day in UTC, or the instant itself; None for no text."""
+    if len(text) == len("2027-05-23"):
+        return dt.datetime.combine(parse_date(text, field="since"), dt.time(), tzinfo=dt.UTC)
+    return parse_instant(text, field="since") if text else None
+
+
+def parse_price(text: str) -> Decimal:
+    """Return the price of one share: up to twelve decimals, since a share may cost a fraction of a cent."""
+    return Decimal(parse_decimal(text, decimals_max=PRICE_DECIMALS_MAX, unit="a price", field="price")).scaleb(-PRICE_DECIMALS_MAX)
+
+
 def write_private(file: Path, content: bytes) -> None:
     """Write a file that only this user may read: it may hold personal data."""
     try:
@@ -91,10 +108,8 @@ def lots(
             decimals = unit.securities.get(security_id).terms.decimals
             wanted = investor_of(unit, investor).investor_id if investor else None
             found = register.view_lots(actor, security_id, investor_id=wanted, at=end_of(as_of), unit=unit).lots
-            ids = {
-                holder for lot in found for holder in (lot.holder, lot.acquired_from) if holder is not None and not isinstance(holder, str)
-            }
-            known = unit.investors.many([InvestorId(each) for each in ids])
+            sides = {side for lot in found for side in (lot.holder, lot.acquired_from)}
+            known = unit.investors.many([InvestorId(side) for side in sides if isinstance(side, UUID)])
     references = {str(investor_id): each.external_reference for investor_id, each in known.items()}
     bodies = [register_http.lot_body(lot, decimals=decimals) for lot in found]
     if as_json:
@@ -111,17 +126,62 @@ def lots(
 
 
 @APP.command()
+def history(
+    security: SecurityArgument,
+    *,
+    member: AsOption,
+    since: Annotated[str, typer.Option(metavar="DATE", help="From this day on (UTC), or from an instant on.")] = "",
+    until: Annotated[str, typer.Option(metavar="DATE", help="Until the end of this day (UTC), or before an instant.")] = "",
+    organisation_name: OrganisationOption = "",
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show who acquired what from whom, oldest first, with what officers said: transaction and position are what `annotate` takes."""
+    with open_units() as units:
+        actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
+        with units.begin(actor.tenant_id) as unit:
+            security_id = security_of(unit, security)
+            decimals = unit.securities.get(security_id).terms.decimals
+            found = register.view_acquisitions(actor, security_id, since=start_of(since), until=end_of(until), unit=unit).acquisitions
+            sides = {side for each in found for side in (each.seller, each.buyer)}
+            known = unit.investors.many([InvestorId(side) for side in sides if isinstance(side, UUID)])
+    references = {str(investor_id): each.external_reference for investor_id, each in known.items()}
+    bodies = [register_http.acquisition_body(each, decimals=decimals) for each in found]
+    if as_json:
+        rows = [
+            {
+                "seller": references.get(str(body.seller_investor_id)),
+                "buyer": references.get(str(body.buyer_investor_id)),
+                **msgspec.to_builtins(body),
+            }
+            for body in bodies
+        ]
+        typer.echo(json.dumps(rows))
+        return
+    for body in bodies:
+        giver = references.get(str(body.seller_investor_id), body.seller_wallet or "the issuer")
+        taker = references.get(str(body.buyer_investor_id), body.buyer_wallet or "nobody")
+        said = ", ".join(f"{name} {fact}" for name, fact in body.said.items()) or "nothing said"
+        typer.echo(
+            f"{body.occurred_at:%Y-%m-%d %H:%M} {body.transaction_hash} {body.position}: {body.shares} from {giver} to {taker}, {said}"
+        )
+
+
+@APP.command()
 def annotate(
     security: SecurityArgument,
     transaction: Annotated[str, typer.Argument(help="The hash of the transaction that moved the shares.")],
-    position: Annotated[int, typer.Argument(min=0, help="Which of the security's movements in it, counted from 0.")] = 0,
+    position: Annotated[
+        int | None, typer.Argument(min=0, help="Which of the security's movements in it, counted from 0; each where it is left out.")
+    ] = None,
     *,
     member: AsOption,
     exemption: Annotated[str, typer.Option(help="The rule they were sold under, such as us.regd.506c.")] = "",
     consideration: Annotated[str, typer.Option(help=f"What they were given for: {', '.join(each.value for each in Consideration)}.")] = "",
     category: Annotated[str, typer.Option(help="Who the buyer is to that rule, such as accredited or non_accredited.")] = "",
-    paid: Annotated[str, typer.Option(metavar="AMOUNT", help="What was paid for all of them.")] = "",
-    currency: Annotated[str, typer.Option(help="The currency of --paid.")] = "USD",
+    paid: Annotated[str, typer.Option(metavar="AMOUNT", help="What was paid for all shares of the movement.")] = "",
+    price: Annotated[str, typer.Option(metavar="AMOUNT", help="What was paid for one share, instead of --paid.")] = "",
+    currency: Annotated[str, typer.Option(help="The currency of --paid or --price.")] = "USD",
     acquired_at: Annotated[str, typer.Option(metavar="INSTANT", help="When they were acquired, if before they had a token.")] = "",
     holding_since: Annotated[str, typer.Option(metavar="INSTANT", help="Since when the holding period runs, where it is tacked.")] = "",
     restricted: Annotated[bool | None, typer.Option("--restricted/--unrestricted", help="Whether they are restricted securities.")] = None,
@@ -150,7 +210,13 @@ def annotate(
         with units.begin(actor.tenant_id) as unit:
             security_id = security_of(unit, security)
             decimals = unit.securities.get(security_id).terms.decimals
-            request = register.Annotate(security_id, TransactionHash(transaction.lower()), position, register_http.annotation_of(body))
+            request = register.Annotate(
+                security_id,
+                TransactionHash(transaction.lower()),
+                position,
+                register_http.annotation_of(body),
+                price=Price(parse_price(price), currency) if price else None,
+            )
             opened = register.annotate(actor, request, unit=unit)
     rows = [register_http.lot_body(each, decimals=decimals) for each in opened]
     if as_json:

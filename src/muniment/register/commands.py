@@ -30,6 +30,7 @@ from muniment.register.errors import (
 from muniment.register.model import (
     NOTHING_SAID,
     ZERO_ADDRESS,
+    Acquisition,
     Block,
     CapTable,
     HolderSnapshot,
@@ -49,6 +50,7 @@ from muniment.register.ports import LotStore, MovementPlace, RegisterUnit
 from muniment.units.errors import Place
 from muniment.units.ids import Address, InvestorId, SecurityId, TransactionHash
 from muniment.units.instants import instant_text
+from muniment.units.money import Price, Rounding
 from muniment.units.shares import Shares
 
 MOVEMENTS_PAGE_MAX = 500
@@ -297,13 +299,54 @@ def view_lots(
 
 
 @dataclass(frozen=True, slots=True)
+class AcquisitionsPage:
+    """Movements with both sides named and what was said, oldest first; `next_cursor` leads on, None at the end."""
+
+    acquisitions: Sequence[Acquisition]
+    next_cursor: str | None
+
+
+def view_acquisitions(
+    actor: Actor,
+    security_id: SecurityId,
+    *,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    cursor: str | None = None,
+    limit: int | None = None,
+    unit: RegisterUnit,
+) -> AcquisitionsPage:
+    """Return who acquired what from whom, from `since` on and before `until`; movements within one holder are left out.
+
+    All of them where no limit is given.
+    """
+    authorize(actor, Action.REGISTER_VIEW, tenant_id=unit.tenant_id)
+    after = (-1, -1)
+    if cursor is not None:
+        place = _place(cursor)
+        after = (place.block_number, place.log_index)
+    found = [
+        each
+        for each in unit.lots.acquisitions(security_id, since=since, until=until)
+        if (each.movement.block_number, each.movement.log_index) > after
+    ]
+    shown = found if limit is None else found[: max(1, min(limit, LOTS_PAGE_MAX))]
+    more = len(shown) < len(found)
+    return AcquisitionsPage(shown, f"{shown[-1].movement.block_number}-{shown[-1].movement.log_index}" if more else None)
+
+
+@dataclass(frozen=True, slots=True)
 class Annotate:
-    """What an officer says about one movement, known by transaction and position among the security's movements in it."""
+    """What an officer says about one movement, known by transaction and position among the security's movements in it.
+
+    Without a position it holds for each movement of the transaction. `price` is per share, in place of what was paid for all.
+    """
 
     security_id: SecurityId
     transaction_hash: TransactionHash
-    position: int
+    position: int | None
     annotation: LotAnnotation
+    price: Price | None = None
 
 
 def annotate(actor: Actor, request: Annotate, *, unit: RegisterUnit) -> Sequence[Lot]:
@@ -313,31 +356,37 @@ def annotate(actor: Actor, request: Annotate, *, unit: RegisterUnit) -> Sequence
     """
     authorize(actor, Action.REGISTER_ANNOTATE, tenant_id=unit.tenant_id)
     said = replace(request.annotation, annotated_by=None)
-    if said == NOTHING_SAID:
+    if said == NOTHING_SAID and request.price is None:
         raise NothingToSay
     for field, code in (("exemption", said.exemption), ("buyer_category", said.buyer_category)):
         if code is not None and (len(code) > CODE_CHARACTERS_MAX or not _CODE.fullmatch(code)):
             raise NotACode(text=code, field=field, place=Place(field=field))
-    token = SecurityTokens(unit.securities).token_of(request.security_id).address
+    security = unit.securities.get(request.security_id)
+    token = token_reference(security).address
     movements = unit.register.movements_in(token, request.transaction_hash)
-    if not 0 <= request.position < len(movements):
-        raise UnknownMovement(transaction_hash=request.transaction_hash, position=request.position)
-    movement = movements[request.position]
+    positions = range(len(movements)) if request.position is None else [request.position]
+    if not positions or not 0 <= positions[0] < len(movements):
+        raise UnknownMovement(transaction_hash=request.transaction_hash, position=request.position or 0)
+    for position in positions:
+        movement = movements[position]
+        _check_dates(said, movement)
+        _check_lots(said, movement, unit=unit)
+        told = said
+        if request.price is not None:
+            paid = request.price.times(movement.shares, share_decimals=security.terms.decimals, rounding=Rounding.HALF_EVEN)
+            told = replace(said, paid=paid)
+        unit.lots.annotate(token, (request.transaction_hash, position), replace(told, annotated_by=actor.user_id), at=unit.clock.now())
+        facts = {"transaction": request.transaction_hash, "position": position, **annotation_facts(told)}
+        unit.audit.record(actor, Action.REGISTER_ANNOTATE, f"security:{request.security_id}", facts)
+    make_lots_again(token, store=unit.lots)
+    places = {(movements[position].block_number, movements[position].log_index) for position in positions}
+    return [lot for lot in unit.lots.changes(token).opened if (lot.block_number, lot.log_index) in places]
+
+
+def _check_dates(said: LotAnnotation, movement: Movement) -> None:
     for field, given_at in (("acquired_at", said.acquired_at), ("holding_since", said.holding_since)):
         if given_at is not None and given_at > movement.occurred_at:
             raise AcquiredLater(given_at=given_at, moved_at=movement.occurred_at, place=Place(field=field))
-    _check_lots(said, movement, unit=unit)
-    unit.lots.annotate(
-        token,
-        (request.transaction_hash, request.position),
-        replace(said, annotated_by=actor.user_id),
-        at=unit.clock.now(),
-    )
-    make_lots_again(token, store=unit.lots)
-    facts = {"transaction": request.transaction_hash, "position": request.position, **annotation_facts(said)}
-    unit.audit.record(actor, Action.REGISTER_ANNOTATE, f"security:{request.security_id}", facts)
-    place = (movement.block_number, movement.log_index)
-    return [lot for lot in unit.lots.changes(token).opened if (lot.block_number, lot.log_index) == place]
 
 
 def _check_lots(said: LotAnnotation, movement: Movement, *, unit: RegisterUnit) -> None:

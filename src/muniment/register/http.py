@@ -23,6 +23,7 @@ from muniment.register import commands, process
 from muniment.register.errors import ParquetNotInstalled, UnknownTerm
 from muniment.register.model import (
     ZERO_ADDRESS,
+    Acquisition,
     CapTable,
     Consideration,
     Lot,
@@ -286,6 +287,60 @@ def get_lots(
     return LotsBody(lots=[lot_body(lot, decimals=decimals) for lot in found.lots], next_cursor=found.next_cursor)
 
 
+class AcquisitionBody(_Wire, frozen=True, kw_only=True):
+    """One movement with both sides and what was said about it. No seller: an issue; no buyer: a burn."""
+
+    transaction_hash: str
+    position: int
+    block_number: int
+    occurred_at: dt.datetime
+    seller_investor_id: str | None
+    seller_wallet: str | None
+    buyer_investor_id: str | None
+    buyer_wallet: str | None
+    shares: str
+    said: dict[str, Any]
+
+
+class AcquisitionsBody(_Wire, frozen=True, kw_only=True):
+    """A page of movements between holders, oldest first."""
+
+    acquisitions: list[AcquisitionBody]
+    next_cursor: str | None
+
+
+@get(
+    "/v1/securities/{security_id:str}/acquisitions",
+    sync_to_thread=True,
+    tags=["Register"],
+    summary="Who acquired what from whom",
+)
+def get_acquisitions(
+    actor: AsActor,
+    security_id: Id,
+    begin: Begin,
+    since: Annotated[str | None, QueryParameter(max_length=40, description="An instant (RFC 3339): from then on.")] = None,
+    until: Annotated[str | None, QueryParameter(max_length=40, description="An instant (RFC 3339): before then.")] = None,
+    limit: Limit = PAGE_ROWS,
+    cursor: Cursor = None,
+) -> AcquisitionsBody:
+    """Return issues, transfers between holders and burns with what officers said about them, oldest first."""
+    with begin(actor.tenant_id) as unit:
+        page = commands.view_acquisitions(
+            actor,
+            _id(security_id),
+            since=None if since is None else parse_instant(since, field="since"),
+            until=None if until is None else parse_instant(until, field="until"),
+            cursor=cursor,
+            limit=limit,
+            unit=unit,
+        )
+        decimals = unit.securities.get(_id(security_id)).terms.decimals
+    return AcquisitionsBody(
+        acquisitions=[acquisition_body(each, decimals=decimals) for each in page.acquisitions], next_cursor=page.next_cursor
+    )
+
+
 @put(
     "/v1/securities/{security_id:str}/movements/{transaction_hash:str}/{position:int}/annotation",
     sync_to_thread=True,
@@ -403,6 +458,19 @@ def post_differences(actor: AsActor, begin: Begin) -> RecordDifferencesBody:
     return record_differences_body(standing, now=now)
 
 
+ROUTES: Sequence[HTTPRouteHandler] = [
+    post_differences,
+    get_register,
+    get_movements,
+    post_verify_register,
+    get_lots,
+    get_acquisitions,
+    put_annotation,
+    get_holders,
+    post_form_d,
+]
+
+
 def record_differences_body(standing: Sequence[RecordDifference], *, now: dt.datetime) -> RecordDifferencesBody:
     """Return the differences as the wire shows them, with their age now."""
     return RecordDifferencesBody(
@@ -497,6 +565,24 @@ def lot_body(lot: Lot, *, decimals: int) -> LotBody:
         consideration=lot.consideration.value,
         block_number=lot.block_number,
         log_index=lot.log_index,
+    )
+
+
+def acquisition_body(each: Acquisition, *, decimals: int) -> AcquisitionBody:
+    """Return a movement between holders as the wire shows it."""
+    seller_investor_id, seller_wallet = _sides(each.seller)
+    buyer_investor_id, buyer_wallet = _sides(each.buyer)
+    return AcquisitionBody(
+        transaction_hash=each.movement.transaction_hash,
+        position=each.position,
+        block_number=each.movement.block_number,
+        occurred_at=each.movement.occurred_at,
+        seller_investor_id=seller_investor_id,
+        seller_wallet=seller_wallet,
+        buyer_investor_id=buyer_investor_id,
+        buyer_wallet=buyer_wallet,
+        shares=format_shares(each.movement.shares, decimals=decimals),
+        said=commands.annotation_facts(each.annotation),
     )
 
 
