@@ -380,7 +380,7 @@ def annotate(actor: Actor, request: Annotate, *, unit: RegisterUnit) -> Sequence
         unit.audit.record(actor, Action.REGISTER_ANNOTATE, f"security:{request.security_id}", facts)
     make_lots_again(token, store=unit.lots)
     places = {(movements[position].block_number, movements[position].log_index) for position in positions}
-    return [lot for lot in unit.lots.changes(token).opened if (lot.block_number, lot.log_index) in places]
+    return unit.lots.opened_at(token, places)
 
 
 def _check_dates(said: LotAnnotation, movement: Movement) -> None:
@@ -436,12 +436,11 @@ def keep_lots(token: Address, *, store: LotStore) -> None:
     moved = [event for event in events if isinstance(event, Movement)]
     if not moved:
         return
-    book = LotBook(
-        store.owners(token, {wallet for movement in moved for wallet in (movement.from_wallet, movement.to_wallet)}),
-        store.annotations(token, {movement.transaction_hash for movement in moved}),
-    )
+    wallets = {wallet for movement in moved for wallet in (movement.from_wallet, movement.to_wallet)}
+    owners = store.owners(token, wallets)
+    book = LotBook(owners, store.annotations(token, {movement.transaction_hash for movement in moved}))
     if after >= 0:
-        book.begin_with(store.open_lots(token))
+        book.begin_with(store.open_lots(token, {owners.get(wallet, wallet) for wallet in wallets}))
     book.take_in(events)
     store.apply(token, book.changes())
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from muniment.register.model import (
     Lot,
     LotAnnotation,
     LotChanges,
+    LotHolder,
     Movement,
     MovementKey,
     Notice,
@@ -234,8 +235,12 @@ class LotStore(Protocol):
         """Return the token's stored events of later blocks, in the chain's order."""
         ...
 
-    def open_lots(self, token: Address) -> Sequence[Lot]:
-        """Return the lots of a token of which something is left."""
+    def open_lots(self, token: Address, holders: Iterable[LotHolder] | None = None) -> Sequence[Lot]:
+        """Return the lots of a token of which something is left, of some holders where given."""
+        ...
+
+    def opened_at(self, token: Address, places: Collection[tuple[int, int]]) -> Sequence[Lot]:
+        """Return the lots that movements at these places (block, log index) opened, in the chain's order."""
         ...
 
     def owners(self, token: Address, wallets: Iterable[Address]) -> Mapping[Address, InvestorId]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 from uuid import UUID
@@ -638,9 +638,20 @@ class PostgresLotProjection:
             self._connection.execute(sa.select(NOTICE).where(*among(NOTICE), NOTICE.c.kind == NoticeKind.RECOVERED.value)),
         )
 
-    def open_lots(self, token: Address) -> Sequence[Lot]:
-        """Return the lots of a token of which something is left."""
-        return [_lot(row) for row in self._connection.execute(sa.select(LOT).where(LOT.c.token_address == token, LOT.c.quantity > 0))]
+    def open_lots(self, token: Address, holders: Iterable[LotHolder] | None = None) -> Sequence[Lot]:
+        """Return the lots of a token of which something is left, of some holders where given."""
+        query = sa.select(LOT).where(LOT.c.token_address == token, LOT.c.quantity > 0)
+        if holders is not None:
+            listed = set(holders)
+            investors = sa.literal([holder for holder in listed if isinstance(holder, UUID)], sa.ARRAY(sa.Uuid))
+            wallets = sa.literal([holder for holder in listed if isinstance(holder, str)], sa.ARRAY(sa.Text))
+            query = query.where((LOT.c.investor_id == sa.any_(investors)) | (LOT.c.wallet == sa.any_(wallets)))
+        return [_lot(row) for row in self._connection.execute(query)]
+
+    def opened_at(self, token: Address, places: Collection[tuple[int, int]]) -> Sequence[Lot]:
+        """Return the lots that movements at these places (block, log index) opened, in the chain's order."""
+        query = sa.select(LOT).where(LOT.c.token_address == token, sa.tuple_(LOT.c.block_number, LOT.c.log_index).in_(list(places)))
+        return [_lot(row) for row in self._connection.execute(query.order_by(LOT.c.block_number, LOT.c.log_index, LOT.c.part))]
 
     def owners(self, token: Address, wallets: Iterable[Address]) -> Mapping[Address, InvestorId]:
         """Return whose the wallets are, as far as the token's issuer knows."""
@@ -737,9 +748,10 @@ class PostgresLots(PostgresLotProjection):
             return _by_holder(_lot(row) for row in self._connection.execute(query.where(LOT.c.quantity > 0)))
         lots = [_lot(row) for row in self._connection.execute(query.where(*_until(LOT, at=at, block_number=block_number)))]
         takings = sa.select(LOT_TAKING).where(LOT_TAKING.c.token_address == token, *_until(LOT_TAKING, at=at, block_number=block_number))
-        found = [_taking(row) for row in self._connection.execute(takings)]
-        known = {lot.lot_id for lot in lots}
-        return lots_after(LotChanges(tuple(lots), tuple(taking for taking in found if taking.lot_id in known)))
+        if investor_id is not None:
+            own = sa.select(LOT.c.lot_id).where(LOT.c.token_address == token, LOT.c.investor_id == investor_id)
+            takings = takings.where(LOT_TAKING.c.lot_id.in_(own))
+        return lots_after(LotChanges(tuple(lots), tuple(_taking(row) for row in self._connection.execute(takings))))
 
     def _replayed(
         self, token: Address, *, investor_id: InvestorId | None, at: dt.datetime | None, block_number: int | None

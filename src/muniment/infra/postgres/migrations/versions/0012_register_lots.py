@@ -42,6 +42,8 @@ TABLES = (
     ) WITH (fillfactor = 70)
     """,
     "CREATE INDEX lot_investor ON register.lot (token_address, investor_id)",
+    # What the follower asks for with each block: the open lots of those who moved something.
+    "CREATE INDEX lot_open ON register.lot (token_address, investor_id) WHERE quantity > 0",
     "CREATE INDEX lot_wallet ON register.lot (wallet) WHERE wallet IS NOT NULL",
     "CREATE INDEX lot_block ON register.lot (block_number)",
     """
