@@ -37,8 +37,8 @@ COMMANDS = {
     "ocf": ("muniment.app.ocf_command", "Check, replay and export cap tables in the Open Cap Table Format."),
     "organisation": ("muniment.app.organisation_command", "Found an issuer's organisation, invite members, give it test money."),
     "reconcile": ("muniment.app.reconcile_command", "Compare the books with the chain; exit 1 when they differ."),
-    "rules": ("muniment.app.rules_command", "See the rules of law, and see and set who may hold a security, and how much."),
     "reports": ("muniment.app.reports_command", "Write Form D, and report turnaround and record differences."),
+    "rules": ("muniment.app.rules_command", "See the rules of law, and see and set who may hold a security, and how much."),
     # Its module adds the commands that read the register as of a day to those of shares_command.
     "shares": ("muniment.app.holders_command", "Issue shares, transfer and recover them, see who holds them and since when."),
     "tokenise": ("muniment.app.tokenise_command", "Bring a company or a vehicle to the chain."),

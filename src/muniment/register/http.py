@@ -458,19 +458,6 @@ def post_differences(actor: AsActor, begin: Begin) -> RecordDifferencesBody:
     return record_differences_body(standing, now=now)
 
 
-ROUTES: Sequence[HTTPRouteHandler] = [
-    post_differences,
-    get_register,
-    get_movements,
-    post_verify_register,
-    get_lots,
-    get_acquisitions,
-    put_annotation,
-    get_holders,
-    post_form_d,
-]
-
-
 def record_differences_body(standing: Sequence[RecordDifference], *, now: dt.datetime) -> RecordDifferencesBody:
     """Return the differences as the wire shows them, with their age now."""
     return RecordDifferencesBody(
@@ -635,6 +622,7 @@ ROUTES: Sequence[HTTPRouteHandler] = [
     get_movements,
     post_verify_register,
     get_lots,
+    get_acquisitions,
     put_annotation,
     get_holders,
     get_security_ocf,
