@@ -75,7 +75,8 @@ def test_a_malformed_vin_a_bad_wallet_and_no_json_are_refused(tokenise: Callable
 
 
 def test_a_package_that_is_none_is_refused(command_line: CommandLine, tmp_path: Path) -> None:
-    assert command_line.owner("tokenise", "company", str(tmp_path / "absent.zip"), "--json").refusal["code"] == "app.cannot_read_file"
+    absent = command_line.owner("tokenise", "company", str(tmp_path / "absent.zip"), "--json")
+    assert absent.refusal["code"] == "instruments.package_unreadable"
     empty = tmp_path / "empty"
     empty.mkdir()
     ended = command_line.owner("tokenise", "company", str(empty), "--json")
@@ -91,3 +92,70 @@ def test_a_package_that_is_none_is_refused(command_line: CommandLine, tmp_path: 
 def test_only_an_owner_tokenises(command_line: CommandLine) -> None:
     ended = command_line.agent("tokenise", "company", str(examples.folder() / "ocf"), "--json")
     assert (ended.code, ended.refusal["code"]) == (2, "access.not_permitted")
+
+
+MONEY = {"amount": "350000", "currency": "EUR"}
+KINDS: dict[str, dict[str, Any]] = {
+    "artwork": {"title": "Untitled (invented)", "artist": "Nobody", "medium": "oil", "made": "1961"},
+    "commodity": {"commodity": "copper", "quantity": "25", "unit": "t", "grade": "A", "stored_at": "Rotterdam"},
+    "debt": {
+        "issuer_name": "Invented Bricks AG",
+        "principal": MONEY,
+        "issue_date": "2026-01-01",
+        "maturity_date": "2031-01-01",
+        "coupon": "0.0525",
+    },
+    "equity": {"legal_name": "Invented Works, Inc.", "country_of_formation": "US", "formation_date": "2024-01-01"},
+    "fund_unit": {"fund_name": "Invented Fund", "domicile": "LU", "base_currency": "EUR"},
+    "other": {"title": "A bottle", "properties": {"year": "1961"}},
+    "real_estate": {
+        "parcel": "114/7",
+        "land_register": "Amtsgericht Musterstadt",
+        "country": "DE",
+        "locality": "Musterstadt",
+        "appraisals": [{"appraiser": "Invented Appraisals GmbH", "appraised_date": "2026-01-15", "value": MONEY}],
+    },
+    "revenue_share": {"business_name": "Invented Bakery", "revenue_described": "net sales", "share_bps": 250, "begins_date": "2026-01-01"},
+    "vehicle": {"vin": "WVWZZZ1JZXW000001", "make": "Volkswagen", "model": "Golf"},
+}
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_an_asset_of_any_kind_is_tokenised_with_its_documents_anchored(command_line: CommandLine, kind: str) -> None:
+    record, paper = command_line.folder / "record.json", command_line.folder / "paper.txt"
+    record.write_text(json.dumps({"kind": kind, **KINDS[kind]}), encoding="utf-8")
+    paper.write_text(f"A paper of the {kind}.", encoding="utf-8")
+    ended = command_line.owner("tokenise", "asset", str(record), "--document", str(paper), "--json")
+    assert ended.code == 0, ended
+    assert (ended.told["documents"][0]["media_type"], ended.told["owner"]) == ("text/plain", None)
+    # A vehicle from Europe whose check digit fails is tokenised, with a warning.
+    assert ["North American rule" in warning for warning in ended.told["warnings"]] == ([True] if kind == "vehicle" else [])
+    proof = command_line.run("verify", "asset", ended.told["asset_id"], "--json").told
+    assert (proof["equal"], proof["documents_checked"], proof["documents_anchored"]) == (True, 1, 1)
+
+
+def test_a_new_appraisal_is_anchored_and_the_asset_id_stays(command_line: CommandLine) -> None:
+    record, appraisal = command_line.folder / "record.json", command_line.folder / "appraisal-2027.pdf"
+    record.write_text(json.dumps({"kind": "real_estate", **KINDS["real_estate"], "parcel": "114/8"}), encoding="utf-8")
+    appraisal.write_bytes(b"%PDF- an invented appraisal")
+    asset_id = command_line.owner("tokenise", "asset", str(record), "--wallet", WALLET, "--json").told["asset_id"]
+    added = command_line.owner("documents", "add", asset_id, str(appraisal), "--json")
+    assert added.code == 0, added
+    (listed,) = command_line.owner("documents", "list", asset_id, "--json").told
+    assert (listed["keccak256"], listed["in_record"]) == (added.told["keccak256"], False)
+    assert listed["anchored_at"] == added.told["anchored_at"]
+    proof = command_line.run("verify", "asset", asset_id, "--json").told
+    assert (proof["equal"], proof["asset_id"], proof["documents_anchored"]) == (True, asset_id, 1)
+    again = command_line.owner("documents", "add", asset_id, str(appraisal), "--json")
+    assert (again.code, again.refusal["code"]) == (2, "instruments.document_already_stored")
+    assert added.told["keccak256"] in command_line.owner("documents", "list", asset_id).out
+
+
+def test_an_american_vin_with_a_wrong_digit_is_refused_and_a_kind_that_is_none_too(command_line: CommandLine) -> None:
+    record = command_line.folder / "record.json"
+    record.write_text(json.dumps({"kind": "vehicle", "vin": "1M8GDM9AYKP042788", "make": "MCI", "model": "Bus"}), encoding="utf-8")
+    ended = command_line.owner("tokenise", "asset", str(record), "--json")
+    assert (ended.code, ended.refusal["code"]) == (2, "instruments.vin_check_digit_wrong")
+    record.write_text(json.dumps({"kind": "ship"}), encoding="utf-8")
+    ended = command_line.owner("tokenise", "asset", str(record), "--json")
+    assert (ended.code, ended.refusal["code"], ended.refusal["place"]["field"]) == (2, "instruments.record_invalid", "kind")

@@ -24,13 +24,15 @@ from muniment.instruments.commands import (
     tokenise_asset,
     tokenise_vehicle,
     verify_asset,
+    view_anchors,
+    view_verification,
 )
 from muniment.instruments.commands import (
     deploy_security as order_deployment,
 )
 from muniment.instruments.errors import AssetNotFound, DocumentAlreadyStored, DocumentTooLarge, SymbolTaken, WrongState
 from muniment.instruments.model.securities import DeployedSecurity
-from muniment.instruments.process import deploy_platform, deploy_security, register_asset
+from muniment.instruments.process import anchor_documents, deploy_platform, deploy_security, register_asset
 from muniment.units.ids import Address, TenantId
 from tests.access.unit import an_actor
 from tests.infra.rig import an_address
@@ -71,6 +73,34 @@ def test_a_second_deployment_of_the_platform_changes_nothing(stage: Stage) -> No
     assert isinstance(deploy_platform(stage.operator, platform=stage.platform), Done)
     with stage.platform() as unit:
         assert unit.suites.platform_contracts() == before
+
+
+def test_an_assets_documents_are_anchored_under_its_id_and_on_its_token(stage: Stage, issuer: tuple[TenantId, Actor]) -> None:
+    tenant_id, owner = issuer
+    with stage.begin(tenant_id) as unit:
+        described = {"kind": "other", "title": f"Papers of {tenant_id}"}
+        asset = tokenise_asset(owner, TokeniseAsset(described, documents=(CERTIFICATE,)), unit=unit)
+        drafted = draft_security(owner, DraftSecurity(asset.asset_record_id, "Heron Papers", "PAPER"), unit=unit)
+    registered(stage, tenant_id, asset)
+    stage.run(lambda: deploy_security(drafted.terms.security_id, units=stage.units(tenant_id), platform=stage.platform))
+    with stage.begin(tenant_id) as unit:
+        later = store_document(owner, asset.asset_record_id, DocumentUpload("appraisal.txt", "text/plain", b"Invented."), unit=unit)
+        assert view_verification(owner, asset.asset_id, unit=unit).documents_anchored == 1
+    stage.run(lambda: anchor_documents(asset.asset_record_id, units=stage.units(tenant_id)))
+    with stage.begin(tenant_id) as unit:
+        assert verify_asset(asset.asset_id, unit=unit).documents_anchored == 2
+        assert set(view_anchors(owner, asset.asset_record_id, unit=unit)) == {
+            each.document_id for each in unit.assets.documents(asset.asset_record_id)
+        }
+        security = unit.securities.get(drafted.terms.security_id)
+    assert isinstance(security, DeployedSecurity)
+    token = contract_artifacts.load("security_token")
+    digest = bytes.fromhex(later.print.keccak256.removeprefix("0x"))
+    uri, found, _ = token.decode_output("getDocument", stage.evm.call(security.token_address, token.encode_call("getDocument", digest)))
+    assert (uri, bytes(found)) == (f"urn:uuid:{later.document_id}", digest)
+    assert len(token.decode_output("getAllDocuments", stage.evm.call(security.token_address, token.encode_call("getAllDocuments")))) == 2
+    # Run again, nothing is sent twice.
+    assert isinstance(anchor_documents(asset.asset_record_id, units=stage.units(tenant_id)), Done)
 
 
 def test_a_vehicle_is_registered_and_its_deed_minted_to_the_owners_wallet(stage: Stage, issuer: tuple[TenantId, Actor]) -> None:

@@ -7,8 +7,6 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from muniment.app.cli import EXIT_REFUSED, JsonOption
 from muniment.instruments.model.identifiers import check_identifier, kind_from
@@ -34,9 +32,8 @@ def check(
     if as_json:
         typer.echo(json.dumps([each.as_json() for each in found]))
     else:
-        table = Table("kind", "value", "valid", "to look at", box=None)
         for each in found:
-            table.add_row(known, each.value, "yes" if each.valid else "NO", " ".join(each.warnings))
-        Console(soft_wrap=True, markup=False).print(table)
+            verdict = "valid  " if each.valid else "INVALID"
+            typer.secho(f"{verdict}  {each.kind}  {each.value}  {' '.join(each.warnings)}".rstrip(), fg=None if each.valid else "red")
     if not all(each.valid for each in found):
         raise typer.Exit(EXIT_REFUSED)

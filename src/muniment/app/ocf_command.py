@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from muniment.app.cli import EXIT_REFUSED, JsonOption
 from muniment.app.member_options import AsOption, OrganisationOption, PasswordFileOption
@@ -73,17 +71,14 @@ def positions(
     day = parse_date(as_of, field="as_of") if as_of else None
     read = read_package(files_of_package(package))
     held = sorted(replay(read, as_of=day or last_day(read)).positions, key=lambda each: (each.stakeholder_id, each.stock_class_id))
+    rows = [
+        {"stakeholder_id": each.stakeholder_id, "stock_class_id": each.stock_class_id, "quantity": _text_of(each.shares)} for each in held
+    ]
     if as_json:
-        rows = [
-            {"stakeholder_id": each.stakeholder_id, "stock_class_id": each.stock_class_id, "quantity": _text_of(each.shares)}
-            for each in held
-        ]
         typer.echo(json.dumps(rows))
         return
-    table = Table("stakeholder", "class", "quantity", box=None)
-    for each in held:
-        table.add_row(each.stakeholder_id, each.stock_class_id, _text_of(each.shares))
-    Console(soft_wrap=True, markup=False).print(table)
+    for row in rows:
+        typer.echo(f"{row['stakeholder_id']}  {row['stock_class_id']}  {row['quantity']}")
 
 
 @APP.command()

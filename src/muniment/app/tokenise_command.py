@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from muniment.app.ocf_folder import files_of_package
 from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
 from muniment.compliance import commands as compliance
 from muniment.instruments import commands as instruments
+from muniment.instruments.errors import DocumentTooLarge
 from muniment.instruments.model.securities import OpenSecurity
 from muniment.parties.model import parse_address
 from muniment.units.errors import MunimentError, Place
@@ -114,6 +116,64 @@ def vehicle(
         wait_for("the deed to be minted", minted)
     body = {"asset_id": found.asset_id, "title": found.title, "owner": wallet, "warnings": list(found.warnings)}
     typer.echo(json.dumps(body) if as_json else f"{found.title}: asset {found.asset_id}, deed in {wallet}")
+
+
+@APP.command()
+def asset(
+    record: Annotated[Path, typer.Argument(help="JSON file: kind and what else the record says of the asset.")],
+    *,
+    document: Annotated[list[Path] | None, typer.Option(help="A document that belongs to the record; as many as you like.")] = None,
+    personal: Annotated[Path | None, typer.Option(help="JSON file with what identifies a person; it is only committed to.")] = None,
+    title_owner: Annotated[str, typer.Option("--wallet", help="The owner's wallet, which gets the deed of a unique asset.")] = "",
+    member: AsOption,
+    organisation_name: OrganisationOption = "",
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tokenise an asset of any kind: its id goes to the chain with its documents' digests, and a unique asset's deed to its owner.
+
+    Kinds: artwork, commodity, debt, equity, fund_unit, other, real_estate, revenue_share, vehicle.
+    """
+    described = _json(record)
+    known = {} if personal is None else _json(personal)
+    uploads = tuple(upload_of(path) for path in document or [])
+    wallet = parse_address(title_owner) if title_owner else None
+    with open_units() as units:
+        actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
+        with units.begin(actor.tenant_id) as unit:
+            request = instruments.TokeniseAsset(described, known, wallet, uploads)
+            found = instruments.tokenise_asset(actor, request, unit=unit)
+
+        def done() -> bool:
+            with units.begin(actor.tenant_id) as unit:
+                verification = instruments.view_verification(actor, found.asset_id, unit=unit)
+                title = unit.suites.title(found.asset_record_id)
+                minted = not found.mints_title or (title is not None and title.state == "minted")
+                return verification.holds and verification.documents_anchored == len(uploads) and minted
+
+        wait_for("the asset to be on the chain", done)
+    body = {
+        "asset_id": found.asset_id,
+        "title": found.title,
+        "documents": [instruments.print_of(each.name, each.media_type, each.content).as_json() for each in uploads],
+        "owner": wallet if found.mints_title else None,
+        "warnings": list(found.warnings),
+    }
+    if as_json:
+        typer.echo(json.dumps(body))
+        return
+    typer.echo(f"{found.title}: asset {found.asset_id}")
+    for warning in found.warnings:
+        typer.secho(f"  {warning}", fg="yellow")
+
+
+def upload_of(file: Path) -> instruments.DocumentUpload:
+    """Return a document's bytes under its file's name, its media type guessed from the ending; refuse one that is too large."""
+    if file.is_file() and file.stat().st_size > instruments.DOCUMENT_BYTES_MAX:
+        raise DocumentTooLarge(
+            name=file.name, size_bytes=file.stat().st_size, bytes_max=instruments.DOCUMENT_BYTES_MAX, place=Place(file=str(file))
+        )
+    return instruments.DocumentUpload(file.name, mimetypes.guess_type(file.name)[0] or "application/octet-stream", _bytes(file))
 
 
 def _bytes(file: Path) -> bytes:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 
 from eth_hash.auto import keccak
@@ -12,7 +13,7 @@ from muniment.infra.evm.addresses import created_address
 from muniment.infra.evm.client import Evm
 from muniment.infra.evm.sender import ChainTransaction, Transactions
 from muniment.instruments.model.securities import SecurityTerms
-from muniment.units.ids import Address, AssetId, TenantId
+from muniment.units.ids import Address, AssetId, DocumentId, TenantId
 
 BLUEPRINTS = ("joint_compliance", "trusted_issuers_registry", "claim_topics_registry", "security_token")
 """In the order of the factory's constructor."""
@@ -26,6 +27,7 @@ PAYMENT_TOKEN_NAME = "Muniment Test Dollar"  # noqa: S105 - a token on a chain, 
 PAYMENT_TOKEN_SYMBOL = "tUSD"  # noqa: S105 - a ticker, no password
 PAYMENT_TOKEN_DECIMALS = 6
 AUDIT_KIND = keccak(b"audit head")
+DOCUMENT_KIND = keccak(b"document")
 ZERO_ADDRESS = Address("0x" + "0" * 40)
 
 # Limits with room above what was measured; what is not used is not paid. EIP-7825 caps a transaction at 16,777,216.
@@ -111,6 +113,23 @@ class EvmInstruments:
         return self._call(
             "asset_registry", registry, operator, f"register_asset:{asset_id}", "register_asset", _bytes32(asset_id), controller
         )
+
+    def anchor_document(self, asset_id: AssetId, digest: bytes, *, registry: Address, operator: Address) -> ChainTransaction:
+        """Submit a document's digest under its asset, by the asset's controller."""
+        purpose = f"anchor_document:{asset_id}:{digest.hex()}"
+        return self._call("asset_registry", registry, operator, purpose, "anchor", _bytes32(asset_id), DOCUMENT_KIND, digest)
+
+    def document_anchored_at(self, asset_id: AssetId, digest: bytes, *, registry: Address) -> dt.datetime | None:
+        """Return when a document's digest was anchored under its asset; None where it was not."""
+        artifact = contract_artifacts.load("asset_registry")
+        answer = self._evm.call(registry, artifact.encode_call("anchored_at", _bytes32(asset_id), DOCUMENT_KIND, digest))
+        seconds = int(artifact.decode_output("anchored_at", answer))
+        return dt.datetime.fromtimestamp(seconds, tz=dt.UTC) if seconds else None
+
+    def set_token_document(self, token: Address, document_id: DocumentId, digest: bytes, *, operator: Address) -> ChainTransaction:
+        """Submit a paper of a token (ERC-1643). Its name is its digest, for a file's name may name a person."""
+        purpose = f"set_document:{token}:{digest.hex()}"
+        return self._call("security_token", token, operator, purpose, "setDocument", digest, f"urn:uuid:{document_id}", digest)
 
     def anchor_audit(self, tenant_id: TenantId, digest: bytes, *, registry: Address, operator: Address, purpose: str) -> ChainTransaction:
         """Submit the hash of an issuer's last audit entry by the platform's operator."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 import secrets
@@ -59,6 +60,9 @@ from muniment.instruments.ports import InstrumentsUnit, StoredAsset, StoredDocum
 from muniment.units.errors import Place
 from muniment.units.ids import Address, AssetId, AssetRecordId, DocumentId, SecurityId, new_id
 from muniment.units.shares import format_shares
+
+ANCHOR_DOCUMENTS_JOB = "instruments.anchor_documents"
+"""The job that puts the digests of an asset's documents on the chain."""
 
 DOCUMENT_BYTES_MAX = 10_000_000
 PERSONAL_FIELDS_MAX = 50
@@ -140,6 +144,8 @@ class TokenisedAsset:
     asset_id: AssetId
     title: str
     warnings: tuple[str, ...]
+    mints_title: bool = False
+    """Whether a deed will be minted: only a unique asset has one, and only where its owner's wallet is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +176,7 @@ def tokenise_vehicle(actor: Actor, request: TokeniseVehicle, *, unit: Instrument
 def tokenise_asset(actor: Actor, request: TokeniseAsset, *, unit: InstrumentsUnit) -> TokenisedAsset:
     """Record an asset; put its id on the chain and, for a unique asset with an owner's wallet, mint its deed."""
     authorize(actor, Action.INSTRUMENTS_TOKENISE, tenant_id=unit.tenant_id)
-    body = parse_body(request.described)
+    body = parse_body(_without_comment(request.described))
     personal_values = commit_to(request.personal)
     asset = _record(actor, body, personal_values, request.documents, unit=unit)
     owner = request.title_owner if asset.kind in UNIQUE_KINDS else None
@@ -183,7 +189,7 @@ def tokenise_asset(actor: Actor, request: TokeniseAsset, *, unit: InstrumentsUni
     unit.audit.record(
         actor, Action.INSTRUMENTS_TOKENISE, f"asset/{asset.asset_id}", {"kind": asset.kind, "title_owner": owner, "warnings": len(warnings)}
     )
-    return TokenisedAsset(asset.asset_record_id, asset.asset_id, asset.title, warnings)
+    return TokenisedAsset(asset.asset_record_id, asset.asset_id, asset.title, warnings, mints_title=owner is not None)
 
 
 def tokenise_company(actor: Actor, request: TokeniseCompany, *, unit: InstrumentsUnit) -> TokenisedCompany:
@@ -256,10 +262,14 @@ def deploy_security(actor: Actor, security_id: SecurityId, *, unit: InstrumentsU
 
 
 def store_document(actor: Actor, asset_record_id: AssetRecordId, upload: DocumentUpload, *, unit: InstrumentsUnit) -> StoredDocument:
-    """Keep a document of an asset beside its record; its hashes are computed here, never taken from the sender."""
+    """Keep a document of an asset beside its record (a new appraisal, a report) and have its digest anchored on the chain.
+
+    The record and with it the asset id stay as they are. Hashes are computed here, never taken from the sender.
+    """
     authorize(actor, Action.INSTRUMENTS_UPLOAD_DOCUMENT, tenant_id=unit.tenant_id)
     unit.assets.get(asset_record_id)
     document = _store(actor, asset_record_id, upload, in_record=False, unit=unit)
+    unit.jobs.defer(ANCHOR_DOCUMENTS_JOB, {"asset_record_id": str(asset_record_id)}, lock=f"instruments:{unit.tenant_id}")
     unit.audit.record(
         actor,
         Action.INSTRUMENTS_UPLOAD_DOCUMENT,
@@ -330,6 +340,17 @@ def view_documents(actor: Actor, asset_record_id: AssetRecordId, *, unit: Instru
     return unit.assets.documents(asset_record_id)
 
 
+def view_anchors(actor: Actor, asset_record_id: AssetRecordId, *, unit: InstrumentsUnit) -> Mapping[DocumentId, dt.datetime]:
+    """Return since when the chain knows each of an asset's documents; those that it does not know (yet) are missing."""
+    authorize(actor, Action.INSTRUMENTS_VIEW, tenant_id=unit.tenant_id)
+    asset, registry = unit.assets.get(asset_record_id), unit.suites.platform("asset_registry")
+    anchors = {
+        each.document_id: unit.instruments_chain.document_anchored_at(asset.asset_id, _digest_of(each.print), registry=registry)
+        for each in unit.assets.documents(asset_record_id)
+    }
+    return {document_id: at for document_id, at in anchors.items() if at is not None}
+
+
 def download_document(actor: Actor, document_id: DocumentId, *, unit: InstrumentsUnit) -> tuple[StoredDocument, bytes]:
     """Return a document with its bytes."""
     authorize(actor, Action.INSTRUMENTS_VIEW, tenant_id=unit.tenant_id)
@@ -383,6 +404,7 @@ def verify_asset(asset_id: AssetId, *, unit: InstrumentsUnit) -> AssetVerificati
         personal_values=[(value.name, value.commitment, value.value) for value in unit.assets.personal_values(stored.asset_record_id)],
         documents=documents,
         cap_table_objects=[(each.commitment, each.value) for each in unit.cap_tables.sealed_objects(stored.asset_record_id)],
+        documents_anchored=_documents_anchored(stored.asset_id, documents, unit=unit),
         is_on_chain=unit.instruments_chain.is_registered(stored.asset_id, registry=unit.suites.platform("asset_registry")),
     )
 
@@ -392,6 +414,16 @@ def read_vehicle_files(
 ) -> TokeniseVehicle:
     """Return the request that a VIN record and an owner file make; refuse what is no JSON object, with file and line."""
     return TokeniseVehicle(json_object(vehicle, file="vehicle.json"), json_object(owner, file="owner.json"), title_owner, documents)
+
+
+def _documents_anchored(asset_id: AssetId, documents: Sequence[Held], *, unit: InstrumentsUnit) -> int:
+    registry = unit.suites.platform("asset_registry")
+    digests = [_digest_of(held.print) for held in documents]
+    return sum(unit.instruments_chain.document_anchored_at(asset_id, digest, registry=registry) is not None for digest in digests)
+
+
+def _digest_of(document: DocumentPrint) -> bytes:
+    return bytes.fromhex(document.keccak256.removeprefix("0x"))
 
 
 def json_object(content: bytes, *, file: str) -> dict[str, Any]:

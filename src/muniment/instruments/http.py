@@ -167,6 +167,7 @@ class VerificationBody(_Wire, frozen=True, kw_only=True):
     commitments_opened: int
     commitments_erased: int
     documents_checked: int
+    documents_anchored: int
 
 
 class DocumentBody(_Wire, frozen=True, kw_only=True):
@@ -217,7 +218,7 @@ def get_assets(
 def get_asset(actor: AsActor, asset_id: Id, begin: Begin) -> AssetDetailBody:
     """Return an asset with its record and the securities on it."""
     with begin(actor.tenant_id) as unit:
-        asset = commands.find_asset(actor, _asset_id(asset_id), unit=unit)
+        asset = commands.find_asset(actor, asset_id_from(asset_id), unit=unit)
         securities = unit.securities.of_asset(asset.asset_record_id)
     return AssetDetailBody(
         asset=_asset(asset),
@@ -230,7 +231,7 @@ def get_asset(actor: AsActor, asset_id: Id, begin: Begin) -> AssetDetailBody:
 def get_record(actor: AsActor, asset_id: Id, begin: Begin) -> Response[bytes]:
     """Return the record's canonical JSON (RFC 8785), byte for byte what keccak256 makes the asset id of."""
     with begin(actor.tenant_id) as unit:
-        asset = commands.find_asset(actor, _asset_id(asset_id), unit=unit)
+        asset = commands.find_asset(actor, asset_id_from(asset_id), unit=unit)
     return Response(asset.canonical_json, media_type="application/json")
 
 
@@ -238,7 +239,7 @@ def get_record(actor: AsActor, asset_id: Id, begin: Begin) -> Response[bytes]:
 def get_verification(actor: AsActor, asset_id: Id, begin: Begin) -> VerificationBody:
     """Recompute the asset's id, commitments and documents, and ask the chain."""
     with begin(actor.tenant_id) as unit:
-        verification = commands.view_verification(actor, _asset_id(asset_id), unit=unit)
+        verification = commands.view_verification(actor, asset_id_from(asset_id), unit=unit)
     return msgspec.convert(verification.as_json(), VerificationBody)
 
 
@@ -304,7 +305,7 @@ def post_company(actor: AsActor, data: Upload, begin: Begin) -> TokenisedCompany
 def get_cap_table(actor: AsActor, asset_id: Id, begin: Begin) -> CapTableBody:
     """Return who holds how much of which class in the imported package, replayed."""
     with begin(actor.tenant_id) as unit:
-        asset = commands.find_asset(actor, _asset_id(asset_id), unit=unit)
+        asset = commands.find_asset(actor, asset_id_from(asset_id), unit=unit)
         cap_table = commands.view_cap_table(actor, asset.asset_record_id, unit=unit)
     return CapTableBody(
         as_of=cap_table.as_of,
@@ -320,7 +321,7 @@ def get_cap_table(actor: AsActor, asset_id: Id, begin: Begin) -> CapTableBody:
 def get_ocf(actor: AsActor, asset_id: Id, begin: Begin) -> Response[bytes]:
     """Return a company's cap table as a zipped OCF 1.2.0 package; contains personal data and is written into the audit log."""
     with begin(actor.tenant_id) as unit:
-        asset = commands.find_asset(actor, _asset_id(asset_id), unit=unit)
+        asset = commands.find_asset(actor, asset_id_from(asset_id), unit=unit)
         files = commands.export_company(actor, asset.asset_record_id, unit=unit)
     headers = {"Content-Disposition": 'attachment; filename="cap-table.ocf.zip"', "Cache-Control": "no-store"}
     return Response(pack(files), media_type="application/zip", headers=headers)
@@ -330,7 +331,7 @@ def get_ocf(actor: AsActor, asset_id: Id, begin: Begin) -> Response[bytes]:
 def get_asset_documents(actor: AsActor, asset_id: Id, begin: Begin) -> list[DocumentBody]:
     """Return the documents of an asset, oldest first, without their bytes."""
     with begin(actor.tenant_id) as unit:
-        asset = commands.find_asset(actor, _asset_id(asset_id), unit=unit)
+        asset = commands.find_asset(actor, asset_id_from(asset_id), unit=unit)
         documents = commands.view_documents(actor, asset.asset_record_id, unit=unit)
     return [_document(document) for document in documents]
 
@@ -346,7 +347,7 @@ def post_asset_document(actor: AsActor, asset_id: Id, data: Upload, begin: Begin
     """Keep a document beside an asset's record; its hashes are computed here."""
     upload = _uploaded(data)
     with begin(actor.tenant_id) as unit:
-        asset = commands.find_asset(actor, _asset_id(asset_id), unit=unit)
+        asset = commands.find_asset(actor, asset_id_from(asset_id), unit=unit)
         document = commands.store_document(actor, asset.asset_record_id, upload, unit=unit)
     return _document(document)
 
@@ -387,7 +388,7 @@ def post_security(
     with begin(actor.tenant_id) as unit:
 
         def run() -> Answer:
-            asset = commands.find_asset(actor, _asset_id(data.asset_id), unit=unit)
+            asset = commands.find_asset(actor, asset_id_from(data.asset_id), unit=unit)
             draft = DraftSecurity(asset.asset_record_id, data.name, data.symbol, data.decimals, data.currency, _authorized(data))
             return _created(_security(commands.draft_security(actor, draft, unit=unit), unit=unit))
 
@@ -455,7 +456,8 @@ ROUTES: Sequence[HTTPRouteHandler] = [
 ]
 
 
-def _asset_id(text: str) -> AssetId:
+def asset_id_from(text: str) -> AssetId:
+    """Return the id that a text spells, in small letters; one that no asset can have is not found."""
     if not _ASSET_ID.fullmatch(text.lower()):
         raise AssetNotFound(asset_id=text, place=Place(field="asset_id"))
     return AssetId(text.lower())

@@ -256,6 +256,18 @@ class InstrumentsChain(Protocol):
         """Submit the registration of an asset id by the platform's operator; `controller` is the issuer's operator."""
         ...
 
+    def anchor_document(self, asset_id: AssetId, digest: bytes, *, registry: Address, operator: Address) -> ChainTransaction:
+        """Submit a document's digest under its asset, by the asset's controller."""
+        ...
+
+    def document_anchored_at(self, asset_id: AssetId, digest: bytes, *, registry: Address) -> dt.datetime | None:
+        """Return when a document's digest was anchored under its asset; None where it was not."""
+        ...
+
+    def set_token_document(self, token: Address, document_id: DocumentId, digest: bytes, *, operator: Address) -> ChainTransaction:
+        """Submit a paper of a token (ERC-1643). Its name is its digest, for a file's name may name a person."""
+        ...
+
     def anchor_audit(self, tenant_id: TenantId, digest: bytes, *, registry: Address, operator: Address, purpose: str) -> ChainTransaction:
         """Submit the hash of an issuer's last audit entry by the platform's operator."""
         ...

@@ -18,9 +18,18 @@ from muniment.access.model import EMPTY_HEAD, system_actor
 from muniment.infra.crashpoints import crashpoint
 from muniment.infra.evm.sender import ChainTransaction, TransactionState
 from muniment.infra.jobs import Done, ProcessOutcome, Waiting
+from muniment.instruments.commands import ANCHOR_DOCUMENTS_JOB
 from muniment.instruments.errors import DeploymentFailed, PlatformMissing
 from muniment.instruments.events import SecurityDeployed, TitleMinted
-from muniment.instruments.model.securities import DeployingSecurity, DraftedSecurity, begin_deployment, finish_deployment, token_purpose
+from muniment.instruments.model.securities import (
+    DeployedSecurity,
+    DeployingSecurity,
+    DraftedSecurity,
+    OpenSecurity,
+    begin_deployment,
+    finish_deployment,
+    token_purpose,
+)
 from muniment.instruments.ports import InstrumentsUnit, IssuerSuite, PlatformUnit, StoredAsset, Title
 from muniment.units.ids import Address, AssetRecordId, SecurityId, TenantId
 
@@ -31,6 +40,9 @@ GRANT_WEI = 10**18
 """What an issuer's new account gets from the platform's operator to pay for gas."""
 GRANT_WEI_MIN = 10**17
 """An account that has this much already is given nothing."""
+
+TOKEN_DOCUMENTS_MAX = 64
+"""As many papers as a token lists; an asset with more has them in the registry only."""
 
 DEED_NAME = "Title deeds"
 DEED_SYMBOL = "DEED"
@@ -69,7 +81,35 @@ def register_asset(
     waiting = _prepare(asset_record_id, units=units, platform=platform, grant_wei=grant_wei)
     if waiting is not None:
         return waiting
-    return Done() if title_owner is None else _mint_title(asset_record_id, title_owner, units=units)
+    minted = Done() if title_owner is None else _mint_title(asset_record_id, title_owner, units=units)
+    return anchor_documents(asset_record_id, units=units) if isinstance(minted, Done) else minted
+
+
+def anchor_documents(asset_record_id: AssetRecordId, *, units: Units) -> ProcessOutcome:
+    """Put the digests of an asset's documents under its id on the chain, and on the tokens that stand for it (ERC-1643).
+
+    An asset that is not registered yet, or a token that is not deployed yet, takes its documents when it is.
+    """
+    with units() as unit:
+        documents = unit.assets.documents(asset_record_id)
+        suite = unit.suites.suite()
+        if not documents or suite is None:
+            return Done()
+        asset, registry = unit.assets.get(asset_record_id), unit.suites.platform("asset_registry")
+        if not unit.instruments_chain.is_registered(asset.asset_id, registry=registry):
+            return Done()
+        sent: list[ChainTransaction] = []
+        tokens = [each for each in unit.securities.of_asset(asset_record_id) if isinstance(each, DeployedSecurity | OpenSecurity)]
+        for document in documents:
+            digest = bytes.fromhex(document.print.keccak256.removeprefix("0x"))
+            sent.append(unit.instruments_chain.anchor_document(asset.asset_id, digest, registry=registry, operator=suite.operator))
+            if len(documents) <= TOKEN_DOCUMENTS_MAX:
+                sent += [
+                    unit.instruments_chain.set_token_document(token.token_address, document.document_id, digest, operator=suite.operator)
+                    for token in tokens
+                ]
+    waiting = next((transaction for transaction in sent if not _are_final([transaction])), None)
+    return Done() if waiting is None else Waiting("the documents' anchors", waiting.purpose)
 
 
 def anchor_audit(tenant_id: TenantId, *, units: Units, platform: PlatformUnits) -> None:
@@ -245,6 +285,12 @@ def _finish_token(security_id: SecurityId, unit: InstrumentsUnit) -> bool:
     deployed = finish_deployment(security, _block(transaction))
     unit.securities.save(deployed, at=unit.clock.now())
     unit.suites.watch(deployed.token_address, "security_token", deployed_block=deployed.deployed_block)
+    if unit.assets.documents(security.terms.asset_record_id):
+        unit.jobs.defer(
+            ANCHOR_DOCUMENTS_JOB,
+            {"asset_record_id": str(security.terms.asset_record_id)},
+            lock=f"instruments:{unit.tenant_id}",
+        )
     unit.outbox.record(
         SecurityDeployed(security_id=str(security_id), token_address=deployed.token_address, block_number=deployed.deployed_block)
     )

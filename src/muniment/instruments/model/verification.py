@@ -48,6 +48,8 @@ class AssetVerification:
     commitments_opened: int
     commitments_erased: int
     documents_checked: int
+    documents_anchored: int
+    """How many of them the chain knows under the asset; one that was added just now is not there yet, which is no finding."""
 
     @property
     def holds(self) -> bool:
@@ -63,6 +65,7 @@ class AssetVerification:
             "commitments_opened": self.commitments_opened,
             "commitments_erased": self.commitments_erased,
             "documents_checked": self.documents_checked,
+            "documents_anchored": self.documents_anchored,
         }
 
 
@@ -73,6 +76,7 @@ def verify(
     personal_values: Sequence[tuple[str, str, PersonalValue | None]],
     documents: Sequence[Held],
     cap_table_objects: Sequence[tuple[str, PersonalValue | None]],
+    documents_anchored: int,
     is_on_chain: bool,
 ) -> AssetVerification:
     """Return what does not hold of a stored asset.
@@ -102,6 +106,7 @@ def verify(
         commitments_opened=sum(value is not None for value in opened),
         commitments_erased=sum(value is None for value in opened),
         documents_checked=len(documents),
+        documents_anchored=documents_anchored,
     )
 
 
