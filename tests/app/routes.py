@@ -60,6 +60,8 @@ MOVE = {"security_id": "{security_id}", "from_wallet": WALLET, "to_wallet": OTHE
 
 CLAIM = {"topic": "tax_form", "basis": "w9", "issuer": "the investor", "evidence_sha256": "5" * 64, "expires_at": LATER}
 
+CLAIM_FORM = {"topic": "tax_form", "basis": "w9", "issuer": "the investor", "evidence_sha256": "5" * 64, "expires_on": LATER[:10]}
+
 
 def _listing(action: Action | Open) -> Line:
     return Line(action, names_a_thing=False)
@@ -285,6 +287,15 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("POST", "/investors/import"): Line(Action.PARTIES_ONBOARD, upload="external_reference,name,email,country\n", names_a_thing=False),
     ("GET", "/investors/{investor_id}"): Line(Action.PARTIES_VIEW),
     ("POST", "/investors/{investor_id}/verify"): Line(Action.PARTIES_VERIFY, form={}),
+    ("GET", "/investors/queue"): _listing(Action.PARTIES_VIEW),
+    ("GET", "/investors/{investor_id}/claims/new"): Line(Action.PARTIES_ADD_CLAIM),
+    ("POST", "/investors/{investor_id}/claims"): Line(Action.PARTIES_ADD_CLAIM, form=CLAIM_FORM),
+    ("POST", "/investors/{investor_id}/claims/{claim_id}/revoke"): Line(Action.PARTIES_REVOKE_CLAIM, form={"reason": "wrong"}),
+    ("GET", "/investors/{investor_id}/reverify"): Line(Action.PARTIES_VERIFY),
+    ("POST", "/investors/{investor_id}/reverify"): Line(Action.PARTIES_VERIFY, form={"country": "LI"}),
+    ("POST", "/investors/{investor_id}/sanctions-hits/{hit_id}/clear"): Line(Action.PARTIES_SCREEN, form={"reason": "born elsewhere"}),
+    ("GET", "/investors/{investor_id}/wallet-proof"): Line(Action.PARTIES_ADD_WALLET),
+    ("POST", "/investors/{investor_id}/wallet-proof"): Line(Action.PARTIES_ADD_WALLET, form={"address": OTHER_WALLET}),
     ("POST", "/investors/{investor_id}/review"): Line(Action.PARTIES_VERIFY, form={"decision": "decline"}),
     ("GET", "/transactions"): _listing(Action.SETTLEMENT_VIEW),
     ("GET", "/transactions/{transaction_hash}"): Line(Action.SETTLEMENT_VIEW),

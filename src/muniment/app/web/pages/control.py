@@ -30,10 +30,11 @@ from muniment.app.api_approvals import RefusedMeanwhile, execute_approved
 from muniment.app.http.problems import status_of
 from muniment.app.http.request import MunimentRequest
 from muniment.app.web.forms import form_values, go_to, text_of
-from muniment.app.web.reading import AsActor, Begin, Cursor, Id, Query, holders_of, shares_text
+from muniment.app.web.reading import AsActor, Begin, Cursor, Id, Query, holders_of, investor_names, nameless, shares_text
 from muniment.app.web.render import mark_of, page, reason_of_error, reasons_of, wrong
 from muniment.app.web.views import ApprovalRow, AuditRow, FormState, Preview
 from muniment.app.web.words import count, headed, short, when, words_of
+from muniment.parties.model import AddClaim
 from muniment.servicing.commands import DeclareDividend
 from muniment.servicing.model import Total
 from muniment.servicing.ports import ServicingUnit
@@ -44,6 +45,7 @@ from muniment.units.ids import ApprovalId, UserId, parse_id
 ROWS_A_PAGE: Final = 50
 RECEIVERS_SHOWN: Final = 20
 WORDS: Final[Mapping[Action, str]] = {
+    Action.PARTIES_CLASSIFY: "Claim that an investor is of a class",
     Action.SETTLEMENT_FORCED_TRANSFER: "Move shares without the holder's consent",
     Action.SETTLEMENT_RECOVER: "Recover a lost wallet",
     Action.ACCESS_SET_APPROVAL_POLICY: "Change what needs a second person",
@@ -152,7 +154,7 @@ def _row(actor: Actor, approval: Approval, *, unit: ServicingUnit) -> ApprovalRo
         approval_id=str(requested.approval_id),
         action=requested.action.value,
         summary=_summary(requested, unit=unit),
-        requested_by=_user_name(requested.requested_by, unit=unit),
+        requested_by=user_name(requested.requested_by, unit=unit),
         requested_at=requested.requested_at,
         expires_at=requested.expires_at,
         state=mark_of(
@@ -171,6 +173,8 @@ def _summary(requested: RequestedApproval, *, unit: ServicingUnit) -> str:
             shares = shares_text(sum(allotment.shares for allotment in wish.allotments), security)
             people = len(wish.allotments)
             return f"Issue {shares} {security.terms.symbol} to {count(people)} {'holder' if people == 1 else 'holders'}"
+        case Action.PARTIES_CLASSIFY:
+            return f"Claim {words_of(AddClaim.from_json(requested.request).topic.name.lower())} of an investor"
         case Action.SERVICING_DECLARE_DIVIDEND:
             dividend = DeclareDividend.from_json(requested.request)
             security = unit.securities.get(dividend.security_id)
@@ -198,6 +202,17 @@ def _lines(actor: Actor, requested: RequestedApproval, *, unit: ServicingUnit) -
             if len(wish.allotments) > len(shown):
                 lines.append(("More", f"{count(len(wish.allotments) - len(shown))} further receivers"))
             return lines
+        case Action.PARTIES_CLASSIFY:
+            claim = AddClaim.from_json(requested.request)
+            names = investor_names(actor, [claim.investor_id], unit=unit)
+            return [
+                ("Investor", names.get(claim.investor_id, nameless(claim.investor_id))),
+                ("Claim", words_of(claim.topic.name.lower())),
+                ("Known by", words_of(claim.basis)),
+                ("Who says so", claim.issuer),
+                ("Holds until", when(claim.expires_at)),
+                ("SHA-256 of the evidence", claim.evidence_sha256.hex()),
+            ]
         case Action.SERVICING_DECLARE_DIVIDEND:
             dividend = DeclareDividend.from_json(requested.request)
             security = unit.securities.get(dividend.security_id)
@@ -226,7 +241,7 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _user_name(user_id: UserId, *, unit: ServicingUnit) -> str:
+def user_name(user_id: UserId, *, unit: ServicingUnit) -> str:
     if user_id == SYSTEM_USER_ID:
         return "Muniment"
     try:
@@ -251,7 +266,7 @@ def show_audit(request: MunimentRequest, actor: AsActor, begin: Begin, action: Q
         found = list_audit(actor, Page(limit=ROWS_A_PAGE + 1, cursor=cursor), action=wanted or None, unit=unit)
         shown = found[:ROWS_A_PAGE]
         verdict = verify_audit(actor, unit=unit)
-        names = {user_id: _user_name(user_id, unit=unit) for user_id in {entry.actor_id for entry in shown}}
+        names = {user_id: user_name(user_id, unit=unit) for user_id in {entry.actor_id for entry in shown}}
     rows = [
         AuditRow(
             sequence=count(entry.sequence),

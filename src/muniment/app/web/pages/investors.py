@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,19 +14,22 @@ from litestar import Response, get, post
 from litestar.concurrency import sync_to_thread
 from litestar.datastructures import UploadFile
 
+from muniment.access.commands import list_audit
 from muniment.access.model import Action, Actor, authorize, permits
 from muniment.access.ports import Page
 from muniment.app.http.problems import status_of
 from muniment.app.http.request import MunimentRequest
 from muniment.app.web.forms import form_values, go_to, text_of
+from muniment.app.web.pages.control import user_name
 from muniment.app.web.reading import AsActor, Begin, Cursor, Id, Query, investor_mark, locked_text, nameless, shares_text
 from muniment.app.web.render import mark_of, page, reason_of_error, wrong
 from muniment.app.web.views import FormState, InvestorRow, Mark, Option
-from muniment.app.web.words import count, percent
+from muniment.app.web.words import count, percent, short
 from muniment.compliance.commands import view_lockups
 from muniment.compliance.ports import Registration, RegistrationState
-from muniment.parties.commands import InvestorView, decide_review, list_investors, onboard_csv, verify_investor, view_investor
-from muniment.parties.model import STATUSES, ClaimTopic, OnboardingReport, PersonalData, Verified, Wallet, country_name
+from muniment.parties.commands import InvestorView, decide_review, list_hits, list_investors, onboard_csv, verify_investor, view_investor
+from muniment.parties.model import STATUSES, Claim, ClaimTopic, OnboardingReport, PersonalData, SanctionsHit, Verified, Wallet, country_name
+from muniment.parties.model.claims import PROVIDED, REVOCATIONS
 from muniment.parties.model.onboarding import COLUMNS, FILE_BYTES_MAX
 from muniment.servicing.ports import ServicingUnit
 from muniment.units.errors import MunimentError, Place, instant_text
@@ -35,6 +39,11 @@ ROWS_A_PAGE: Final = 50
 REFUSED_SHOWN: Final = 500
 VERIFIABLE: Final = frozenset({"draft", "rejected", "expired"})
 CLAIMS: Final = {ClaimTopic.KYC: "identity (KYC)", ClaimTopic.AML: "sanctions (AML)", ClaimTopic.ACCREDITATION: "accreditation"}
+HISTORY_ROWS: Final = 30
+SEEN: Final = frozenset({"parties.view_personal_data"})
+"""Actions that would fill an investor's history with nothing but looks at it; the audit log has them."""
+
+REVERIFIABLE: Final = frozenset({"verified", "rejected", "expired"})
 REGISTRATIONS: Final = {
     RegistrationState.WANTED: "being registered",
     RegistrationState.SENT: "being registered",
@@ -62,6 +71,43 @@ class WalletLine:
     address: str
     kept: str
     registration: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLine:
+    """A claim about an investor."""
+
+    claim_id: str
+    what: str
+    by: str
+    until: dt.datetime
+    evidence: str
+    mark: Mark
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HitLine:
+    """An entry of a sanctions list that an investor may be."""
+
+    hit_id: str
+    name: str
+    list: str
+    match: str
+    found_at: dt.datetime
+    mark: Mark
+    reason: str
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """Something that was done about an investor."""
+
+    at: dt.datetime
+    who: str
+    action: str
+    facts: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +187,8 @@ def _name(view: InvestorView) -> str:
 
 @get("/investors/{investor_id:str}", sync_to_thread=True, include_in_schema=False)
 def show_investor(request: MunimentRequest, actor: AsActor, begin: Begin, investor_id: Id) -> Response[Any]:
-    """Show one investor: holdings, wallets, verification, and personal data to those who may see it."""
-    return _investor_page(request, actor, begin, investor_id)
+    """Show one investor's file: holdings, wallets, claims, hits, history, and personal data to those who may see it."""
+    return investor_page(request, actor, begin, investor_id)
 
 
 @post("/investors/{investor_id:str}/verify", sync_to_thread=True, include_in_schema=False)
@@ -152,7 +198,7 @@ def do_verify(request: MunimentRequest, actor: AsActor, begin: Begin, investor_i
         with begin(actor.tenant_id) as unit:
             verify_investor(actor, InvestorId(parse_id(investor_id, field="investor_id")), unit=unit)
     except MunimentError as refusal:
-        return _investor_page(request, actor, begin, investor_id, refusal=refusal)
+        return investor_page(request, actor, begin, investor_id, refusal=refusal)
     return go_to(f"/investors/{investor_id}")
 
 
@@ -166,15 +212,16 @@ async def do_review(request: MunimentRequest, actor: AsActor, begin: Begin, inve
             with begin(actor.tenant_id) as unit:
                 decide_review(actor, InvestorId(parse_id(investor_id, field="investor_id")), accepted=accepted, unit=unit)
         except MunimentError as refusal:
-            return _investor_page(request, actor, begin, investor_id, refusal=refusal)
+            return investor_page(request, actor, begin, investor_id, refusal=refusal)
         return go_to(f"/investors/{investor_id}")
 
     return await sync_to_thread(run)
 
 
-def _investor_page(
+def investor_page(
     request: MunimentRequest, actor: Actor, begin: Begin, investor_id: str, *, refusal: MunimentError | None = None
 ) -> Response[Any]:
+    """Draw an investor's file, with what was refused where something was."""
     if refusal is not None and status_of(refusal.code) in {403, 404}:
         raise refusal
     with begin(actor.tenant_id) as unit:
@@ -183,9 +230,13 @@ def _investor_page(
         unit.investors.get(known_id)
         holdings = _holdings(actor, unit.wallets.of_investor(known_id), unit=unit)
         registrations = {registration.address: registration for registration in unit.identities.of_investor(known_id)}
+        history = _history(actor, known_id, unit=unit)
+        now = unit.clock.now()
         # Last, for seeing personal data writes into the audit log.
+        hits = list_hits(actor, known_id, unit=unit) if permits(actor, Action.PARTIES_VIEW_PERSONAL_DATA) else ()
         view = view_investor(actor, known_id, unit=unit)
     name = _name(view)
+    is_open = not view.investor.is_erased
     return page(
         request,
         "investor.html",
@@ -193,7 +244,16 @@ def _investor_page(
         status=200 if refusal is None else status_of(refusal.code),
         told=None if refusal is None else reason_of_error(refusal),
         investor_href=f"/investors/{known_id}",
-        may_verify=permits(actor, Action.PARTIES_VERIFY) and not view.investor.is_erased and view.investor.status in VERIFIABLE,
+        may_verify=permits(actor, Action.PARTIES_VERIFY) and is_open and view.investor.status in VERIFIABLE,
+        may_reverify=permits(actor, Action.PARTIES_VERIFY) and is_open and view.investor.status in REVERIFIABLE,
+        may_claim=permits(actor, Action.PARTIES_ADD_CLAIM) and is_open,
+        may_revoke=permits(actor, Action.PARTIES_REVOKE_CLAIM),
+        may_screen=permits(actor, Action.PARTIES_SCREEN),
+        may_prove=permits(actor, Action.PARTIES_ADD_WALLET) and is_open,
+        claims=[_claim_line(claim, at=now) for claim in reversed(view.claims)],
+        revocations=[Option(code, code.replace("_", " ")) for code in REVOCATIONS],
+        hits=[_hit_line(hit) for hit in hits],
+        history=history,
         may_recover=permits(actor, Action.SETTLEMENT_RECOVER),
         may_review=permits(actor, Action.PARTIES_VERIFY) and view.investor.status == "in_review",
         crumbs=[("Investors", "/investors"), (name, "")],
@@ -238,8 +298,60 @@ def _holdings(actor: Actor, wallets: Any, *, unit: ServicingUnit) -> list[Holdin
     return sorted(lines, key=lambda line: line.name)
 
 
+def _history(actor: Actor, investor_id: InvestorId, *, unit: ServicingUnit) -> list[HistoryLine]:
+    if not permits(actor, Action.ACCESS_VIEW_AUDIT):
+        return []
+    entries = list_audit(actor, Page(limit=HISTORY_ROWS * 4), resource=f"investor:{investor_id}", unit=unit)
+    shown = [entry for entry in entries if entry.action not in SEEN][:HISTORY_ROWS]
+    names = {user_id: user_name(user_id, unit=unit) for user_id in {entry.actor_id for entry in shown}}
+    return [
+        HistoryLine(
+            at=entry.recorded_at,
+            who=names[entry.actor_id],
+            action=entry.action,
+            facts=", ".join(f"{name.replace('_', ' ')}: {_fact(fact)}" for name, fact in entry.facts.items()),
+        )
+        for entry in shown
+    ]
+
+
+def _fact(fact: Any) -> str:
+    text = ", ".join(str(part) for part in fact) if isinstance(fact, list) else str(fact)
+    return short(text, head=60)
+
+
+def _claim_line(claim: Claim, *, at: dt.datetime) -> ClaimLine:
+    topic = CLAIMS.get(claim.topic, claim.topic.name.lower().replace("_", " "))
+    basis = "" if claim.basis == PROVIDED else f", {claim.basis.replace('_', ' ')}"
+    is_open = claim.revoked_at is None and at < claim.expires_at
+    ended = "expired" if claim.revoked_at is None else (claim.revocation or "replaced").replace("_", " ")
+    return ClaimLine(
+        claim_id=str(claim.claim_id),
+        what=topic if claim.value is None else f"{topic}: {claim.value}",
+        by=f"{claim.issuer}{basis}",
+        until=claim.expires_at,
+        evidence=claim.evidence_sha256.hex(),
+        mark=mark_of("holds" if is_open else ended, good=("holds",), warn=("expired", "replaced"), bad=("wrong",)),
+        is_open=is_open,
+    )
+
+
+def _hit_line(hit: SanctionsHit) -> HitLine:
+    return HitLine(
+        hit_id=str(hit.hit_id),
+        name=hit.listed_name,
+        list=", ".join(part for part in (hit.source, hit.reference, hit.programme) if part),
+        match="the same words" if hit.strength.value == "same" else "one name within the other",
+        found_at=hit.found_at,
+        mark=mark_of(hit.state, good=("cleared",), warn=("withdrawn",), bad=("open",)),
+        reason=hit.reason or "",
+        is_open=hit.state == "open",
+    )
+
+
 def _wallet_line(wallet: Wallet, registration: Registration | None) -> WalletLine:
-    kept = "key kept here" if wallet.managed else "key kept by the holder"
+    proved = "not proved" if wallet.proved_at is None else f"proved {instant_text(wallet.proved_at)[:10]}"
+    kept = "key kept here" if wallet.managed else f"key kept by the holder, {proved}"
     state = "not registered" if registration is None else REGISTRATIONS[registration.state]
     mark = mark_of(state, good=("registered",), warn=("not registered", "being registered", "being withdrawn"), bad=("withdrawn",))
     return WalletLine(wallet.address, f"{kept}; identity on the chain" if wallet.position == 1 else kept, mark)
@@ -269,9 +381,6 @@ def _verification(view: InvestorView) -> Mapping[str, Any]:
     codes = getattr(standing, "codes", ())
     if codes:
         found["why"] = ", ".join(codes)
-    for claim in view.claims:
-        ended = "" if claim.revoked_at is None else ", ended"
-        found[CLAIMS.get(claim.topic, claim.topic.name.lower())] = f"by {claim.issuer}, until {instant_text(claim.expires_at)[:10]}{ended}"
     return found
 
 
