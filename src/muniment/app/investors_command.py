@@ -408,7 +408,8 @@ def sanctions_import(
     if as_json:
         typer.echo(json.dumps({**_list_row(imported), "open_hits": waiting}))
     else:
-        typer.echo(f"{imported.entry_count} entries of {source}; everybody was screened; {waiting} {_hits(waiting)} open")
+        entries = "1 entry" if imported.entry_count == 1 else f"{imported.entry_count} entries"
+        typer.echo(f"{entries} of {source}; everybody was screened; {waiting} {_hits(waiting)} open")
 
 
 @SANCTIONS.command("lists")

@@ -618,7 +618,8 @@ def clear_hit(actor: Actor, hit_id: UUID, reason: str, *, unit: PartiesUnit) -> 
         raise HitReasonMissing(characters_max=HIT_REASON_CHARACTERS_MAX, place=Place(field="reason"))
     cleared = replace(hit, state="cleared", decided_by=actor.user_id, decided_at=unit.clock.now(), reason=given)
     unit.sanctions.put(cleared)
-    facts = {"hit_id": str(hit_id), "source": hit.source, "entry": hit.reference, "state": "cleared"}
+    # Not the entry's number: it would name, for ever, the person that the investor is not.
+    facts = {"hit_id": str(hit_id), "source": hit.source, "state": "cleared"}
     unit.audit.record(actor, Action.PARTIES_SCREEN, f"investor:{hit.investor_id}", facts)
     return cleared
 

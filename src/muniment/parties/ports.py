@@ -197,7 +197,7 @@ class Sanctions(Protocol):
         ...
 
     def put(self, hit: SanctionsHit) -> None:
-        """Write a hit; a reason is sealed under the investor's key."""
+        """Write a hit; the listed name and a reason are sealed under the investor's key."""
         ...
 
     def forget(self, investor_id: InvestorId) -> None:

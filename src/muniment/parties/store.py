@@ -146,14 +146,12 @@ SANCTIONS_HIT = sa.Table(
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("entry_reference", sa.Text, nullable=False),
     sa.Column("entry_sha256", sa.LargeBinary, nullable=False),
-    sa.Column("listed_name", sa.Text, nullable=False),
-    sa.Column("programme", sa.Text, nullable=False),
     sa.Column("strength", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("found_at", _INSTANT, nullable=False),
     sa.Column("decided_by", sa.Uuid),
     sa.Column("decided_at", _INSTANT),
-    sa.Column("sealed_reason", sa.LargeBinary),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
     schema="parties",
 )
 IDENTITY_CHECK = sa.Table(
@@ -513,7 +511,7 @@ class PostgresClaims:
 
 
 class PostgresSanctions:
-    """Sanctions lists of one organisation and what was found on them; reasons sealed under the investors' keys."""
+    """Sanctions lists of one organisation and what was found on them; names and reasons sealed under the investors' keys."""
 
     def __init__(self, connection: sa.Connection, *, tenant_id: TenantId, sealer: Sealer) -> None:
         self._connection = connection
@@ -612,14 +610,11 @@ class PostgresSanctions:
         return None if row is None else self._hit(row)
 
     def put(self, hit: SanctionsHit) -> None:
-        """Write a hit; a reason is sealed under the investor's key."""
-        sealed = None
-        if hit.reason is not None:
-            query = sa.select(INVESTOR.c.wrapped_key).where(
-                INVESTOR.c.tenant_id == self._tenant_id, INVESTOR.c.investor_id == hit.investor_id
-            )
-            wrapped = WrappedKey(bytes(self._connection.execute(query).scalar_one()))
-            sealed = self._sealer.seal(wrapped, hit.reason.encode(), context=_hit_context(hit.hit_id))
+        """Write a hit; the listed name and a reason are sealed under the investor's key."""
+        own = INVESTOR.c.tenant_id == self._tenant_id, INVESTOR.c.investor_id == hit.investor_id
+        wrapped = WrappedKey(bytes(self._connection.execute(sa.select(INVESTOR.c.wrapped_key).where(*own)).scalar_one()))
+        details = {"listed_name": hit.listed_name, "programme": hit.programme, "reason": hit.reason}
+        sealed = self._sealer.seal(wrapped, json.dumps(details).encode(), context=_hit_context(hit.hit_id))
         row = {
             "hit_id": hit.hit_id,
             "tenant_id": self._tenant_id,
@@ -627,14 +622,12 @@ class PostgresSanctions:
             "source": hit.source,
             "entry_reference": hit.reference,
             "entry_sha256": hit.entry_sha256,
-            "listed_name": hit.listed_name,
-            "programme": hit.programme,
             "strength": hit.strength.value,
             "state": hit.state,
             "found_at": hit.found_at,
             "decided_by": hit.decided_by,
             "decided_at": hit.decided_at,
-            "sealed_reason": sealed,
+            "sealed": sealed,
         }
         statement = insert(SANCTIONS_HIT).values(**row)
         self._connection.execute(statement.on_conflict_do_update(index_elements=["hit_id"], set_=row))
@@ -656,25 +649,22 @@ class PostgresSanctions:
         )
 
     def _hit(self, row: Any) -> SanctionsHit:
-        reason = None
-        if row.sealed_reason is not None:
-            reason = self._sealer.open(
-                WrappedKey(bytes(row.wrapped_key)), bytes(row.sealed_reason), context=_hit_context(row.hit_id)
-            ).decode()
+        opened = self._sealer.open(WrappedKey(bytes(row.wrapped_key)), bytes(row.sealed), context=_hit_context(row.hit_id))
+        details = json.loads(opened)
         return SanctionsHit(
             hit_id=row.hit_id,
             investor_id=InvestorId(row.investor_id),
             source=row.source,
             reference=row.entry_reference,
             entry_sha256=bytes(row.entry_sha256),
-            listed_name=row.listed_name,
-            programme=row.programme,
+            listed_name=details["listed_name"],
+            programme=details["programme"],
             strength=Strength(row.strength),
             state=row.state,
             found_at=row.found_at,
             decided_by=None if row.decided_by is None else UserId(row.decided_by),
             decided_at=row.decided_at,
-            reason=reason,
+            reason=details["reason"],
         )
 
     def _name_row(self, list_id: UUID, entry: ListEntry, position: int, name: str) -> dict[str, Any]:

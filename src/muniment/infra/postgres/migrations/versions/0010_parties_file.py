@@ -58,7 +58,7 @@ TABLES = (
     )
     """,
     "CREATE INDEX ON parties.sanctions_name USING gin (tokens)",
-    # Why a hit was cleared is sealed under the investor's key; the row goes when the person is erased.
+    # `sealed` holds the listed name and why a hit was cleared, under the investor's key; the row goes when the person is erased.
     """
     CREATE TABLE parties.sanctions_hit (
         hit_id uuid PRIMARY KEY,
@@ -67,16 +67,14 @@ TABLES = (
         source text NOT NULL,
         entry_reference text NOT NULL,
         entry_sha256 bytea NOT NULL CHECK (octet_length(entry_sha256) = 32),
-        listed_name text NOT NULL,
-        programme text NOT NULL,
         strength text NOT NULL CHECK (strength IN ('same', 'contained')),
         state text NOT NULL CHECK (state IN ('open', 'cleared', 'withdrawn')),
         found_at timestamptz NOT NULL,
         decided_by uuid,
         decided_at timestamptz,
-        sealed_reason bytea,
+        sealed bytea NOT NULL,
         UNIQUE (tenant_id, investor_id, source, entry_reference),
-        CHECK ((state = 'cleared') = (num_nonnulls(decided_by, decided_at, sealed_reason) = 3)),
+        CHECK ((state = 'cleared') = (num_nonnulls(decided_by, decided_at) = 2)),
         FOREIGN KEY (tenant_id, investor_id) REFERENCES parties.investor (tenant_id, investor_id)
     )
     """,
