@@ -31,8 +31,8 @@ COMMANDS = {
     "contracts": ("muniment.app.contracts_command", "Write, deploy and verify the compiled contracts."),
     "demo": ("muniment.app.demo", "Tokenise, onboard, issue, transfer and pay a dividend on a real chain."),
     "dividend": ("muniment.app.dividend_command", "Declare a dividend and watch it being paid."),
-    "howey": ("muniment.app.howey_command", "Weigh whether an asset is sold as an investment contract."),
     "documents": ("muniment.app.documents_command", "Add documents to an asset, have them anchored, list them."),
+    "howey": ("muniment.app.howey_command", "Weigh whether an asset is sold as an investment contract."),
     "identifiers": ("muniment.app.identifiers_command", "Check ISINs, LEIs, VINs and other public identifiers."),
     "investors": ("muniment.app.investors_command", "Onboard investors from a file, verify them, erase one."),
     "ocf": ("muniment.app.ocf_command", "Check, replay and export cap tables in the Open Cap Table Format."),
@@ -42,9 +42,6 @@ COMMANDS = {
     "rules": ("muniment.app.rules_command", "See the rules of law, and see and set who may hold a security, and how much."),
     # Its module adds the commands that read the register as of a day to those of shares_command.
     "shares": ("muniment.app.holders_command", "Issue shares, transfer and recover them, see who holds them and since when."),
-    "tokenise": ("muniment.app.tokenise_command", "Bring a company or a vehicle to the chain."),
-    "rules": ("muniment.app.rules_command", "See and set who may hold a security, and how much."),
-    "shares": ("muniment.app.shares_command", "Issue shares, transfer and recover them, see who holds them."),
     "tokenise": ("muniment.app.tokenise_command", "Bring a company, a vehicle or any other asset to the chain."),
     "verify": ("muniment.app.verify_command", "Rebuild a register, or recompute an asset's id, and say whether it is equal."),
 }
