@@ -11,6 +11,7 @@ from muniment.access.commands import approve_request
 from muniment.access.model import Pending
 from muniment.access.ports import Page
 from muniment.app.api_approvals import execute_approved
+from muniment.compliance.commands import AssessAsset, assess_asset
 from muniment.instruments.commands import DraftSecurity, draft_security
 from muniment.servicing.commands import DeclareDividend, declare_dividend
 from muniment.servicing.model import Total
@@ -51,6 +52,7 @@ def set_the_stage(world: World) -> dict[str, str]:
     assert investor is not None
     return {
         "security_id": str(world.security_id),
+        "asset_id": _assessed(world),
         "draft_id": _draft(world),
         "instruction_id": str(moved.instruction_id),
         "dividend_id": dividend["dividend_id"],
@@ -60,6 +62,16 @@ def set_the_stage(world: World) -> dict[str, str]:
         "from_wallet": wallets["H-001"],
         "blocked_wallet": wallets["H-006"],
     }
+
+
+def _assessed(world: World) -> str:
+    """Draft an assessment of the security's asset; return the asset's id."""
+    with world.units.begin(world.tenant_id) as unit:
+        asset_id = unit.assets.get(unit.securities.get(world.security_id).terms.asset_record_id).asset_id
+        answers = {"M": "y", "C": "y", "P": "y", "E": "y", "E3": "n"}
+        evidence = {"P": "The offering memorandum promises a share of the sale's proceeds.", "E3": "Owners vote on each repair."}
+        assess_asset(world.owner.actor, AssessAsset(asset_id, answers, evidence, "integrated_register"), unit=unit)
+    return asset_id
 
 
 def _draft(world: World) -> str:

@@ -28,7 +28,19 @@ from muniment.app.web.words import count, percent, short
 from muniment.compliance.commands import view_lockups
 from muniment.compliance.ports import Registration, RegistrationState
 from muniment.parties.commands import InvestorView, decide_review, list_hits, list_investors, onboard_csv, verify_investor, view_investor
-from muniment.parties.model import STATUSES, Claim, ClaimTopic, OnboardingReport, PersonalData, SanctionsHit, Verified, Wallet, country_name
+from muniment.parties.model import (
+    STATUSES,
+    Claim,
+    ClaimTopic,
+    InReview,
+    OnboardingReport,
+    PersonalData,
+    SanctionsHit,
+    Standing,
+    Verified,
+    Wallet,
+    country_name,
+)
 from muniment.parties.model.claims import PROVIDED, REVOCATIONS
 from muniment.parties.model.onboarding import COLUMNS, FILE_BYTES_MAX
 from muniment.servicing.ports import ServicingUnit
@@ -218,6 +230,11 @@ async def do_review(request: MunimentRequest, actor: AsActor, begin: Begin, inve
     return await sync_to_thread(run)
 
 
+def _is_anothers(standing: Standing, actor: Actor) -> bool:
+    """Return whether a review waits that somebody else submitted: whoever submits does not decide."""
+    return isinstance(standing, InReview) and standing.submitted_by != actor.user_id
+
+
 def investor_page(
     request: MunimentRequest, actor: Actor, begin: Begin, investor_id: str, *, refusal: MunimentError | None = None
 ) -> Response[Any]:
@@ -255,7 +272,7 @@ def investor_page(
         hits=[_hit_line(hit) for hit in hits],
         history=history,
         may_recover=permits(actor, Action.SETTLEMENT_RECOVER),
-        may_review=permits(actor, Action.PARTIES_VERIFY) and view.investor.status == "in_review",
+        may_review=permits(actor, Action.PARTIES_VERIFY) and _is_anothers(view.investor.standing, actor),
         crumbs=[("Investors", "/investors"), (name, "")],
         investor={
             "name": name,

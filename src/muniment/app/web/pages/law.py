@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 
 from litestar import Response, get, post
@@ -273,7 +274,8 @@ def _law_page(
 
 def _preview(actor: Actor, security: Security, values: Values, *, unit: ServicingUnit) -> Preview:
     asked = _asked(security.terms.security_id, values, unit=unit)
-    check_law(actor, asked, unit=unit)
+    with _at_the_forms_fields():
+        check_law(actor, asked, unit=unit)
     rules = rule_book().select(asked.packs).rules
     return Preview(
         button="Choose no pack" if not asked.packs else f"Choose {count(len(asked.packs))} {'pack' if len(asked.packs) == 1 else 'packs'}",
@@ -285,9 +287,21 @@ def _preview(actor: Actor, security: Security, values: Values, *, unit: Servicin
     )
 
 
+@contextmanager
+def _at_the_forms_fields() -> Iterator[None]:
+    """Let a refusal of a term name the form's field."""
+    try:
+        yield
+    except MunimentError as refusal:
+        if refusal.place is not None and refusal.place.field is not None and refusal.place.field.startswith("terms."):
+            refusal.place = replace(refusal.place, field=f"law_{refusal.place.field.removeprefix('terms.')}")
+        raise
+
+
 def _choose(actor: Actor, security_id: SecurityId, values: Values, *, unit: ServicingUnit) -> str:
     def do() -> str:
-        choose_law(actor, _asked(security_id, values, unit=unit), unit=unit)
+        with _at_the_forms_fields():
+            choose_law(actor, _asked(security_id, values, unit=unit), unit=unit)
         return f"/securities/{security_id}/law"
 
     return once(actor, values, f"law {security_id}", do, unit=unit)
@@ -370,7 +384,7 @@ def _assessment_page(request: MunimentRequest, actor: Actor, asset_id: str, form
         title="Is it an investment contract?",
         status=422 if form.wrong_sentence else 200,
         crumbs=[("Securities", "/securities"), (asset.title, ""), ("Assessment", "")],
-        asset=asset,
+        subject=asset,
         form=form,
         gate=(GATE, questions.gate),
         prongs=[(name, LETTERS[name], [item for item in questions.items.values() if item.prong == name]) for name in LETTERS],
