@@ -26,6 +26,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 from muniment.infra import processes
@@ -33,6 +34,10 @@ from muniment.infra.evm.rpc import JsonRpc
 from muniment.infra.localchain.anvil import Anvil
 from muniment.infra.localchain.install import install
 from muniment.infra.postgres.migrations import migrate
+
+# No test asserts how fast it is; a busy machine must not turn a property false.
+settings.register_profile("muniment", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("muniment")
 
 FOLDER_VARIABLE = "MUNIMENT_TEST_SERVICES"
 TEMPLATE = "muniment_template"

@@ -50,7 +50,7 @@ def test_an_investor_sees_no_register_and_no_other_investor() -> None:
 
 
 def test_an_auditor_changes_nothing_and_sees_no_personal_data() -> None:
-    reading = {"view_organisation", "view_members", "view_approvals", "view_audit", "view", "check", "rebuild", "reconcile"}
+    reading = {"view_organisation", "view_members", "view_approvals", "view_audit", "view", "check", "rebuild", "reconcile", "export"}
     assert {action.value.partition(".")[2] for action in an_actor(HERE, Role.AUDITOR).actions} <= reading
 
 
