@@ -131,5 +131,5 @@ def test_a_refusal_by_law_is_explained_cured_and_passed(world: World, visit: Cal
 
     # What if: everybody else abroad, and the shares are locked.
     page = owner.go(f"/securities/{world.security_id}/law?packs=us.regd.506c")
-    expect(page.get_by_role("heading", name="holders would break a rule")).to_be_visible()
+    expect(page.get_by_role("heading", name="would break a rule")).to_be_visible()
     shoot(page, "what-if")

@@ -142,7 +142,7 @@ def show_law(
         crumbs=crumbs_of(security, ("Law", "")),
         choice=choice,
         rules=_rule_lines(choice, now.date()),
-        terms={} if choice is None else {name.replace("_", " "): str(value) for name, value in sorted(choice.terms.items())},
+        terms={} if choice is None else {name.replace("_", " "): _shown(value) for name, value in sorted(choice.terms.items())},
         versions=versions,
         packs=list(rule_book().packs.values()),
         chosen=set(packs or (() if choice is None else choice.packs)),
@@ -152,11 +152,15 @@ def show_law(
         outcome=outcome,
         bars=[] if outcome is None else _bars(outcome),
         breaks=breaks,
-        locked="" if outcome is None else show_shares(outcome.locked_shares, decimals=outcome.decimals),
+        finding="" if outcome is None else _finding(outcome),
         assessment=assessments[-1] if assessments else None,
         assessment_mark=OUTCOMES[assessments[-1].assessment.outcome] if assessments else None,
         asset_id=asset.asset_id,
     )
+
+
+def _shown(value: Any) -> str:
+    return "yes" if value is True else "no" if value is False else str(value)
 
 
 def _rule_lines(choice: LawChoice | None, on: dt.date) -> list[RuleLine]:
@@ -165,6 +169,15 @@ def _rule_lines(choice: LawChoice | None, on: dt.date) -> list[RuleLine]:
 
 def _line(rule: LawRule, on: dt.date) -> RuleLine:
     return RuleLine(rule.rule_id, rule.citation, rule.test, rule.evaluated_on.value, rule.is_in_force(on))
+
+
+def _finding(outcome: WhatIf) -> str:
+    number, of = len(outcome.breaking), f"{count(outcome.holders)} {'holder' if outcome.holders == 1 else 'holders'}"
+    breaks = f"{'None' if number == 0 else count(number)} of {of} would break a rule"
+    if not outcome.locked_holders:
+        return f"{breaks}; no shares are locked"
+    locked = show_shares(outcome.locked_shares, decimals=outcome.decimals)
+    return f"{breaks}; {locked} shares of {count(outcome.locked_holders)} may not be resold to just anybody on that day"
 
 
 def _bars(outcome: WhatIf) -> list[WhatIfBar]:
