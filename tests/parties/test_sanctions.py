@@ -220,6 +220,17 @@ def test_a_name_that_left_the_list_is_no_hit_any_more(desk: Desk) -> None:
         assert [(found.source, found.screened_at is not None) for found in unit.sanctions.lists()] == [("one", True), ("other", True)]
 
 
+def test_a_list_that_came_while_everybody_was_screened_does_not_count_as_screened(desk: Desk) -> None:
+    load(desk, "7,Somebody Else,,,,", source="one")
+    started_at = desk.installation.clock.now()
+    desk.installation.clock.advance(dt.timedelta(seconds=5))
+    with desk.begin() as unit:
+        commands.import_sanctions(desk.officer, f"{LIST}8,Another One,,,,\n".encode(), source="two", file_name="b", unit=unit)
+        assert commands.screen_page(desk.officer, cursor=None, rows=10, started_at=started_at, unit=unit) is None
+    with desk.begin() as unit:
+        assert [(found.source, found.screened_at) for found in unit.sanctions.lists()] == [("one", started_at), ("two", None)]
+
+
 def test_screening_goes_through_every_page(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("muniment.parties.process.SCREEN_PAGE_ROWS", 2)
     listed_ones = [desk.verified(f"L-{number}", name=f"Igor Invented{number}") for number in range(3)]

@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from muniment.access.errors import NotPermitted
 from muniment.parties import commands
-from muniment.parties.errors import BadValue, BadWebhook, CheckNotFound, TooManyWebhooks, WebhookReused, WebhookSignature
+from muniment.parties.errors import (
+    BadValue,
+    BadWebhook,
+    CheckNotFound,
+    ProviderNotAnswered,
+    TooManyWebhooks,
+    WebhookReused,
+    WebhookSignature,
+)
 from muniment.parties.model import Asked, ClaimTopic, Cleared, Failed, Investor, Referred
 from muniment.parties.model.webhooks import (
     EVENTS_PER_MINUTE_MAX,
@@ -156,6 +164,13 @@ def test_another_organisations_check_is_not_answered(desk: Desk) -> None:
     stranger = Desk.of(desk.installation)
     with pytest.raises(CheckNotFound):
         send(stranger, a_secret(stranger), body_of("event-1", check_id, CLEARED))
+
+
+def test_nobody_is_accepted_before_the_provider_has_answered(desk: Desk) -> None:
+    investor_id, check_id = ask(desk)
+    with desk.begin() as unit, pytest.raises(ProviderNotAnswered):
+        commands.decide_review(desk.second, investor_id, accepted=True, unit=unit)
+    assert send(desk, a_secret(desk), body_of("event-1", check_id, CLEARED)).status == "verified"
 
 
 def test_asking_anew_supersedes_the_question_before_and_a_decision_ends_it(desk: Desk) -> None:

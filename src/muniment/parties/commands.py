@@ -29,6 +29,7 @@ from muniment.parties.errors import (
     OwnClearance,
     OwnSubmission,
     PersonErased,
+    ProviderNotAnswered,
     ReferenceTaken,
     TooManyWebhooks,
     WebhookReused,
@@ -328,6 +329,7 @@ def decide_review(actor: Actor, investor_id: InvestorId, *, accepted: bool, unit
         HitsOpen: a hit on a sanctions list has not been cleared.
         OwnSubmission: the actor submitted the investor.
         OwnClearance: the actor cleared a hit in this review; a no is not refused for that.
+        ProviderNotAnswered: the provider was asked and has not told its verdict.
 
     """
     authorize(actor, Action.PARTIES_VERIFY, tenant_id=unit.tenant_id)
@@ -339,6 +341,8 @@ def decide_review(actor: Actor, investor_id: InvestorId, *, accepted: bool, unit
         raise OwnSubmission
     if not accepted:
         return _refuse(actor, investor, ("parties.review_declined",), at=at, unit=unit)
+    if unit.identity_checks.waiting_of(investor_id) is not None:
+        raise ProviderNotAnswered
     hits = screen(investor, person, at=at, unit=unit)
     if hits:
         raise HitsOpen(hits=_count_hits(hits))
@@ -589,10 +593,11 @@ def screen(investor: Investor, person: PersonalData, *, at: dt.datetime, unit: P
     return unit.sanctions.open_hits(investor.investor_id)
 
 
-def screen_page(actor: Actor, *, cursor: str | None, rows: int, unit: PartiesUnit) -> str | None:
+def screen_page(actor: Actor, *, cursor: str | None, rows: int, started_at: dt.datetime, unit: PartiesUnit) -> str | None:
     """Hold the next investors against the current lists; return the cursor of the last one, None after the end.
 
-    For the worker, with `system_actor`. Whoever is verified and has an open hit goes into review; nobody is rejected.
+    For the worker, with `system_actor`. Whoever is verified and has an open hit goes into review; nobody is rejected. At the end the
+    lists that were there when the run began (`started_at`) count as screened then.
     """
     at = unit.clock.now()
     investors = unit.investors.page(Page(limit=rows, cursor=cursor))
@@ -603,7 +608,7 @@ def screen_page(actor: Actor, *, cursor: str | None, rows: int, unit: PartiesUni
             _screen_again(actor, investor.investor_id, person, at=at, unit=unit)
     if len(investors) == rows:
         return str(investors[-1].investor_id)
-    unit.sanctions.mark_screened(at=at)
+    unit.sanctions.mark_screened(at=started_at)
     return None
 
 

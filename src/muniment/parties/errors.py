@@ -278,6 +278,14 @@ class CheckNotFound(MunimentError):
     cure = "Answer the newest check of the investor; an older one is superseded."
 
 
+class ProviderNotAnswered(MunimentError):
+    """Nobody is accepted while the identity provider is still at work."""
+
+    code = "parties.provider_not_answered"
+    message = "The identity provider has not answered yet."
+    cure = "Wait for its answer, or decline the investor."
+
+
 class BadWalletProof(MunimentError):
     """A message that does not answer the challenge, or is in no form that counts."""
 

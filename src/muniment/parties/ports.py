@@ -177,7 +177,7 @@ class Sanctions(Protocol):
         ...
 
     def mark_screened(self, *, at: dt.datetime) -> None:
-        """Write that everybody was held against the current lists."""
+        """Write that everybody was held, at `at`, against the current lists that were there by then."""
         ...
 
     def candidates(self, words: frozenset[str]) -> Sequence[ListedName]:

@@ -23,10 +23,12 @@ SCREEN_PAGE_ROWS: Final = 100
 
 def screen_investors(*, units: Units) -> ProcessOutcome:
     """Hold every investor against the current sanctions lists; a run that was cut short begins again and finds the same."""
+    with units() as unit:
+        actor, started_at = system_actor(unit.tenant_id), unit.clock.now()
     cursor = None
     while True:
         with units() as unit:
-            cursor = commands.screen_page(system_actor(unit.tenant_id), cursor=cursor, rows=SCREEN_PAGE_ROWS, unit=unit)
+            cursor = commands.screen_page(actor, cursor=cursor, rows=SCREEN_PAGE_ROWS, started_at=started_at, unit=unit)
         if cursor is None:
             return Done()
 

@@ -564,8 +564,10 @@ class PostgresSanctions:
         ]
 
     def mark_screened(self, *, at: dt.datetime) -> None:
-        """Write that everybody was held against the current lists."""
-        statement = sa.update(SANCTIONS_LIST).where(SANCTIONS_LIST.c.tenant_id == self._tenant_id, SANCTIONS_LIST.c.is_current)
+        """Write that everybody was held, at `at`, against the current lists that were there by then."""
+        statement = sa.update(SANCTIONS_LIST).where(
+            SANCTIONS_LIST.c.tenant_id == self._tenant_id, SANCTIONS_LIST.c.is_current, SANCTIONS_LIST.c.imported_at <= at
+        )
         self._connection.execute(statement.values(screened_at=at))
 
     def candidates(self, words: frozenset[str]) -> Sequence[ListedName]:

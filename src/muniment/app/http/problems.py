@@ -46,6 +46,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "parties.own_submission": 403,
     "parties.own_clearance": 403,
     "parties.hits_open": 409,
+    "parties.provider_not_answered": 409,
     "parties.too_many_webhooks": 429,
     "parties.webhook_signature": 400,
     "servicing.unknown_dividend": 404,
