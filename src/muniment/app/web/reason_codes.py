@@ -31,6 +31,7 @@ REASONS: Final[Mapping[str, str]] = {
     "parties.document_expired": "The identity document has run out.",
     "parties.politically_exposed": "The person holds a public office; a compliance officer must decide.",
     "parties.sanctioned": "The name is on a sanctions list.",
+    "parties.sanctions_hit": "The name may stand on a sanctions list; one officer clears each hit, another decides.",
     "parties.under_age": "The person is not of age.",
     "settlement.insufficient_balance": "The sender has not so many free shares.",
     "settlement.lien_active": "A lien holds the asset.",
