@@ -16,6 +16,7 @@ from muniment.app.api_approvals import execute_approved
 from muniment.parties import commands as parties
 from muniment.units.ids import ApprovalId, InvestorId
 from tests.app.command_line import CommandLine, second_owner
+from tests.flows.stand import wait_for
 
 pytestmark = [pytest.mark.slow]
 
@@ -133,6 +134,12 @@ def test_a_list_brings_a_name_into_review_and_two_people_clear_and_accept_it(com
     assert command_line.owner("investors", "screen", "--json").told == {"open_hits": 0}
     (current,) = command_line.owner("investors", "sanctions", "lists", "--json").told
     assert current["source"] == "test_list" and current["screened_at"] > current["imported_at"]
+
+
+def test_the_sandbox_answers_later_through_the_worker(command_line: CommandLine) -> None:
+    file = write(command_line, "J", GOOD.replace("Fictitious Fanny", "Wanda Waiting"))
+    assert command_line.owner("investors", "import", file, "--verify", "--json").told["verification"] == {"in_review": 1}
+    wait_for(lambda: command_line.owner("investors", "show", "J-1", "--json").told["status"] == "verified", "the provider's webhook")
 
 
 def test_a_changed_country_is_brought_to_the_chain(command_line: CommandLine) -> None:
