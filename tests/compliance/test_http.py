@@ -55,6 +55,47 @@ def test_rules_are_put_and_read_with_their_citations(market: Market, api: Any) -
     assert [version["version"] for version in versions] == [1, 2] and versions[1]["rules"] == put.json()["rules"]
 
 
+def test_rules_of_every_further_kind_are_put_and_read(market: Market, api: Any) -> None:
+    named = {"rule_id": "charter.rule", "citation": "Articles, section 9"}
+    rules: list[dict[str, Any]] = [
+        {"kind": "country_holder_cap", **named, "country": "US", "holders": 35},
+        {"kind": "category_holder_cap", **named, "category": 1, "holders": 0},
+        {"kind": "transfer_windows", **named, "windows": [{"opens_at": "2027-03-01T00:00:00Z", "closes_at": "2027-03-15T00:00:00Z"}]},
+        {"kind": "transfer_hours", **named, "opens": "09:00", "closes": "24:00", "weekdays": ["mon", "sun"]},
+        {"kind": "venues_only", **named, "venues": [an_address(0xF5)]},
+        {"kind": "transfer_approval", **named},
+        {"kind": "whole_position", **named, "sends": True, "receives": False},
+        {"kind": "minimum_holding", **named, "shares": "10"},
+        {"kind": "holding_period", **named, "period_seconds": 15552000},
+        {"kind": "volume_limit", **named, "shares": "2500", "period_seconds": 7776000},
+    ]
+    # Of tomorrow, so that the tests that share the market meet none of them.
+    tomorrow = f"{market.stage.clock.now() + dt.timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
+    put = api.put(path(market, "rules"), json={"rules": rules, "effective_at": tomorrow})
+    assert put.status_code == 200, put.text
+    assert put.json()["rules"] == rules
+    assert api.get(path(market, "rules")).json()["versions"][-1]["rules"] == rules
+
+
+def test_shares_are_locked_once_per_key_and_listed(market: Market, api: Any) -> None:
+    investor_id, wallet = market.an_investor()
+    market.registered(investor_id)
+    market.act("mint", wallet, 50)
+    body = {"address": wallet, "shares": "20", "unlocks_at": "2099-01-01T00:00:00Z"}
+    first, second = (api.post(path(market, "lockups"), json=body, headers={"Idempotency-Key": "lock-1"}) for _ in range(2))
+    assert first.status_code == second.status_code == 202 and first.json() == second.json()
+    market.stage.step()
+    assert [each for each in api.get(path(market, "lockups")).json() if each["address"] == wallet] == [body]
+    refused = api.post(path(market, "lockups"), json={**body, "shares": "31"})
+    assert (refused.status_code, refused.json()["code"], refused.json()["place"]["field"]) == (422, "compliance.order_invalid", "shares")
+
+
+def test_without_a_rule_that_asks_there_is_nothing_to_categorise_or_approve(market: Market, api: Any) -> None:
+    wallets = {"from": an_address(0xF6), "to": an_address(0xF7)}
+    for rest, body in (("categories", {"address": wallets["to"], "category": 1}), ("transfer-approvals", {**wallets, "shares": "5"})):
+        assert api.post(path(market, rest), json=body).json()["code"] == "compliance.further_rules_missing"
+
+
 @pytest.mark.parametrize(
     ("rule", "code", "field"),
     [
@@ -69,6 +110,30 @@ def test_rules_are_put_and_read_with_their_citations(market: Market, api: Any) -
         ({"kind": "country_allowed", "countries": []}, "compliance.rules_invalid", "rules[0].countries"),
         ({"kind": "country_allowed", "countries": "GB"}, "compliance.rules_invalid", "rules[0].countries"),
         ({"kind": "holder_cap", "holders": 5, "shares": "5"}, "compliance.rules_invalid", "rules[0].shares"),
+        ({"kind": "country_holder_cap", "country": "Narnia", "holders": 5}, "compliance.rules_invalid", "rules[0].country"),
+        ({"kind": "category_holder_cap", "category": 256, "holders": 5}, "compliance.rules_invalid", "rules[0].category"),
+        ({"kind": "transfer_windows", "windows": [{"opens_at": "soon"}]}, "compliance.rules_invalid", "rules[0].windows[0]"),
+        (
+            {"kind": "transfer_windows", "windows": [{"opens_at": "2027-03-02T00:00:00Z", "closes_at": "2027-03-01T00:00:00Z"}]},
+            "compliance.rules_invalid",
+            "rules[0].windows[0]",
+        ),
+        ({"kind": "transfer_hours", "opens": "9", "closes": "17:00", "weekdays": ["mon"]}, "compliance.rules_invalid", "rules[0].opens"),
+        (
+            {"kind": "transfer_hours", "opens": "09:00", "closes": "24:01", "weekdays": ["mon"]},
+            "compliance.rules_invalid",
+            "rules[0].closes",
+        ),
+        (
+            {"kind": "transfer_hours", "opens": "09:00", "closes": "17:00", "weekdays": ["moonday"]},
+            "compliance.rules_invalid",
+            "rules[0].weekdays[0]",
+        ),
+        ({"kind": "venues_only", "venues": ["nowhere"]}, "compliance.rules_invalid", "rules[0].venues[0]"),
+        ({"kind": "whole_position"}, "compliance.rules_invalid", "rules[0].sends"),
+        ({"kind": "whole_position", "sends": "yes"}, "compliance.rules_invalid", "rules[0].sends"),
+        ({"kind": "holding_period", "period_seconds": 2**32}, "compliance.rules_invalid", "rules[0].period_seconds"),
+        ({"kind": "volume_limit", "shares": "5", "period_seconds": 0}, "compliance.rules_invalid", "rules[0].period_seconds"),
     ],
 )
 def test_a_malformed_rule_is_refused_with_its_place_and_sets_nothing(
