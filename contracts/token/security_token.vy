@@ -362,6 +362,17 @@ def lock(wallet: address, shares: uint256, unlocks_at: uint256):
     self._lock(wallet, shares, unlocks_at)
 
 
+@external
+def release(wallet: address, shares: uint256):
+    """
+    @notice Frees that many locked shares before their time, those that unlock last first; all of them where fewer are locked. Agent
+    only.
+    """
+    agents._check_agent()
+    word: uint256 = self._wallets[wallet]
+    self._wallets[wallet] = self._with_last_unlock(word, lockups._take(wallet, self._last_unlock(word), shares))
+
+
 # Batches: the same acts, one after the other, all or nothing
 
 

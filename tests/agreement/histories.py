@@ -336,6 +336,11 @@ class History:
             lambda: self._model.lock(agent, holder, shares, instant),
         )
 
+    def release(self) -> Act:
+        agent, holder = self._agent(), self._holder()
+        shares = self._plausible(max(1, self._model.locked(holder)))
+        return Act("token", "release(address,uint256)", agent, (holder, shares), lambda: self._model.release(agent, holder, shares))
+
     def pause(self) -> Act:
         agent, is_paused = self._agent(), self._chance.random() < (0.05 if self._model.is_paused else 0.3)
         signature = "pause()" if is_paused else "unpause()"
@@ -362,6 +367,7 @@ ACTS: tuple[tuple[Callable[[History], Act], int], ...] = (
     (History.freeze, 3),
     (History.unfreeze, 3),
     (History.set_frozen_tokens, 2),
+    (History.release, 2),
     (History.lock, 5),
     (History.pause, 3),
 )

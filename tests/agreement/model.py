@@ -302,6 +302,19 @@ class Suite:
         wallet.lockups = {**live, unlocks_at: live.get(unlocks_at, 0) + shares}
         return None
 
+    def release(self, caller: str, holder: str, shares: int) -> str | None:
+        """Free locked shares before their time, those that unlock last first."""
+        if caller != self.agent:
+            return NOT_AGENT
+        lockups = self.wallets[holder].lockups
+        for instant in sorted((each for each in lockups if each > self.now), reverse=True):
+            freed = min(shares, lockups[instant])
+            shares -= freed
+            lockups[instant] -= freed
+            if not lockups[instant]:
+                del lockups[instant]
+        return None
+
     def set_paused(self, caller: str, *, is_paused: bool) -> str | None:
         """Stop transfers, or let them."""
         if caller != self.agent:

@@ -189,6 +189,9 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("POST", "/v1/securities/{security_id}/lockups"): Line(
         Action.COMPLIANCE_LOCK, json={"address": WALLET, "shares": "1", "unlocks_at": "2099-01-01T00:00:00Z"}
     ),
+    ("POST", "/v1/securities/{security_id}/lockups/release"): Line(
+        Action.COMPLIANCE_RELEASE_LOCKUP, json={"address": WALLET, "shares": "1"}
+    ),
     ("POST", "/v1/securities/{security_id}/categories"): Line(Action.COMPLIANCE_SET_CATEGORY, json={"address": WALLET, "category": 1}),
     ("POST", "/v1/securities/{security_id}/transfer-approvals"): Line(
         Action.COMPLIANCE_APPROVE_TRANSFER, json={"from": WALLET, "to": OTHER_WALLET, "shares": "1", "until": "2099-01-01T00:00:00Z"}

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 
 from muniment.access.model import Action
 from tests.app.command_line import CommandLine
+from tests.flows.stand import wait_for
 
 pytestmark = [pytest.mark.slow]
 
@@ -199,12 +201,23 @@ def test_the_holders_are_shown_to_people_largest_first(command_line: CommandLine
 
 
 def test_locked_shares_are_shown_with_their_holder_and_do_not_move(command_line: CommandLine) -> None:
-    holder = command_line.owner("shares", "show", command_line.symbol, "--json").told["holders"][0]
+    holder = first_holder(command_line)
     until = f"{dt.datetime.now(tz=dt.UTC) + dt.timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
     locked = command_line.agent("shares", "lock", command_line.symbol, holder["reference"], "3", "--until", until, "--json")
     assert (locked.code, locked.told["state"]) == (0, "final")
-    shown = command_line.owner("shares", "show", command_line.symbol, "--json").told["holders"][0]
-    assert shown["locked"] == [{"shares": "3", "unlocks_at": until}]
+    wait_for(lambda: first_holder(command_line)["locked"] == [{"shares": "3", "unlocks_at": until}], "the register to hear of the lockup")
     assert f"locked until {until}" in command_line.owner("shares", "show", command_line.symbol).out
     more = command_line.agent("shares", "lock", command_line.symbol, holder["reference"], holder["shares"], "--until", until, "--json")
     assert (more.code, more.refusal["code"]) == (2, "compliance.order_invalid")
+    asked = command_line.agent("shares", "release", command_line.symbol, holder["reference"], "2", "--json")
+    assert (asked.code, asked.told["state"]) == (0, "requested")
+    approved = command_line.owner("approvals", "approve", asked.told["approval_id"], "--json")
+    assert (approved.code, approved.told["action"]) == (0, "compliance.release_lockup")
+    with command_line.without_four_eyes(Action.COMPLIANCE_RELEASE_LOCKUP):
+        rest = command_line.agent("shares", "release", command_line.symbol, holder["reference"], "1", "--json")
+    assert (rest.code, rest.told["state"]) == (0, "final")
+    wait_for(lambda: first_holder(command_line)["locked"] == [], "the register to hear of the release")
+
+
+def first_holder(command_line: CommandLine) -> Any:
+    return command_line.owner("shares", "show", command_line.symbol, "--json").told["holders"][0]

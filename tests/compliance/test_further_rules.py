@@ -4,17 +4,21 @@
 from __future__ import annotations
 
 import datetime as dt
+from uuid import uuid4
 
 import pytest
 
-from muniment.access.model import Actor
+from muniment.access.commands import approve_request
+from muniment.access.model import Actor, Organisation, Pending, Role
 from muniment.compliance.commands import (
     ApproveTransfer,
     LockShares,
+    ReleaseLockup,
     SetCategory,
     approve_transfer,
     find_rules_drift,
     lock_shares,
+    release_lockup,
     set_category,
     view_lockups,
     view_rules,
@@ -43,6 +47,7 @@ from muniment.register.process import rebuild
 from muniment.units.decisions import Allowed, Refused
 from muniment.units.ids import TenantId
 from muniment.units.instants import instant_text, unix_seconds
+from tests.access.unit import an_actor
 from tests.compliance.market import Market, codes
 from tests.instruments.stage import Stage
 
@@ -212,6 +217,35 @@ def test_locked_shares_stay_until_their_instant_and_the_register_knows(market: M
     market.act("forcedTransfer", seller, buyer, 60)
     with market.units() as unit:
         assert view_lockups(market.owner, market.security_id, unit=unit) == {seller: [Lockup(40, unix_seconds(unlocks_at))]}
+
+
+def test_a_lockup_is_released_early_when_a_second_person_agrees(market: Market) -> None:
+    market.open()
+    investor_id, wallet = market.an_investor()
+    market.registered(investor_id)
+    market.act("mint", wallet, 100)
+    unlocks_at = (market.stage.clock.now() + dt.timedelta(days=30)).replace(microsecond=0)
+    with market.units() as unit:
+        lock_shares(market.owner, LockShares(market.security_id, wallet, 70, unlocks_at), unit=unit)
+    market.stage.step()
+    with market.units() as unit:
+        unit.organisations.add(Organisation(market.tenant_id, "Heron Motors Ltd (fictitious)", "GB", market.stage.clock.now()))
+    request = ReleaseLockup(uuid4(), market.security_id, wallet, 60)
+    assert ReleaseLockup.from_json(request.as_json()) == request
+    with market.units() as unit:
+        asked = release_lockup(market.owner, request, unit=unit)
+    assert isinstance(asked, Pending)
+    second = an_actor(market.tenant_id, Role.OWNER)
+    with market.units() as unit:
+        approve_request(second, asked.approval_id, unit=unit)
+        done = release_lockup(second, request, unit=unit)
+        assert release_lockup(second, request, unit=unit) == done
+    market.stage.step()
+    with market.units() as unit:
+        assert view_lockups(market.owner, market.security_id, unit=unit) == {wallet: [Lockup(10, unix_seconds(unlocks_at))]}
+        with pytest.raises(OrderInvalid, match="at most 10 locked shares"):
+            release_lockup(market.owner, ReleaseLockup(uuid4(), market.security_id, wallet, 11), unit=unit)
+    assert rebuild(market.security_id, begin=market.units).equal
 
 
 def test_a_category_needs_a_rule_that_counts_it(market: Market) -> None:

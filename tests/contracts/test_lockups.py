@@ -37,6 +37,28 @@ def of(world: World, wallet: str) -> list[tuple[int, int]]:
     return [(shares, unlocks_at - world.chain.now) for shares, unlocks_at in world.token.view("lockups_of", wallet)]
 
 
+# What an agent takes back
+
+
+def test_an_agent_frees_what_unlocks_last_first_and_no_more_than_is_locked(world: World) -> None:
+    ann, bob = world.holder("ann", 100), world.register("bob")
+    soon, late = lock(world, ann, 30, after=10), lock(world, ann, 50, after=20)
+    done = world.token.fn("release", ann, 60, sender=world.agent)
+    assert done.logs == [released_log(ann, 50, late), released_log(ann, 10, soon)]
+    assert of(world, ann) == [(20, 10)]
+    world.token.fn("transfer", bob, 80, sender=ann)
+    with refused(LOCKED):
+        world.token.fn("transfer", bob, 1, sender=ann)
+    assert world.token.fn("release", ann, 2**256 - 1, sender=world.agent).logs == [released_log(ann, 20, soon)]
+    assert of(world, ann) == []
+    assert world.token.fn("release", ann, 1, sender=world.agent).logs == []
+    world.token.fn("transfer", bob, 20, sender=ann)
+    # A tranche of the same instant begins anew, and knows nothing of what was freed.
+    world.token.fn("transfer", ann, 5, sender=bob)
+    lock(world, ann, 5, after=soon - world.chain.now)
+    assert of(world, ann) == [(5, 10)]
+
+
 # What the holder may still do
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from muniment.access.model import Actor, ApprovedApproval, Pending
 from muniment.app import approvals
+from muniment.infra.evm.sender import ChainTransaction
 from muniment.parties.model import Claim
 from muniment.servicing.model import DeclaredDividend
 from muniment.settlement.model import Instruction, IssueReport
@@ -44,6 +45,8 @@ def execute_approved(actor: Actor, approved: ApprovedApproval, *, unit: Any) -> 
             return {"claim_id": str(outcome.claim_id), "href": f"/investors/{outcome.investor_id}"}
         case list():
             return _instructions(outcome)
+        case ChainTransaction():
+            return {"transaction": outcome.hash, "href": f"/transactions/{outcome.hash}"}
         case _:
             return {"action": approved.requested.action.value, "href": "/approvals"}
 

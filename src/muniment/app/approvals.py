@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from muniment.access import commands as access_commands
 from muniment.access.model import Action, Actor, ApprovedApproval, parse_action
+from muniment.compliance import commands as compliance_commands
 from muniment.parties import commands as parties_commands
 from muniment.parties.model import AddClaim
 from muniment.servicing import commands as servicing_commands
@@ -33,6 +34,10 @@ def _recover(actor: Actor, request: Mapping[str, Any], unit: ServicingUnit) -> A
     return settlement_commands.recover(actor, settlement_commands.RecoverWallet.from_json(request), unit=unit)
 
 
+def _release_lockup(actor: Actor, request: Mapping[str, Any], unit: ServicingUnit) -> Any:
+    return compliance_commands.release_lockup(actor, compliance_commands.ReleaseLockup.from_json(request), unit=unit)
+
+
 def _declare_dividend(actor: Actor, request: Mapping[str, Any], unit: ServicingUnit) -> Any:
     return servicing_commands.declare_dividend(actor, servicing_commands.DeclareDividend.from_json(request), unit=unit)
 
@@ -46,6 +51,7 @@ EXECUTIONS: Mapping[Action, Execution] = {
     Action.SETTLEMENT_ISSUE: _issue,
     Action.SETTLEMENT_FORCED_TRANSFER: _force_transfer,
     Action.SETTLEMENT_RECOVER: _recover,
+    Action.COMPLIANCE_RELEASE_LOCKUP: _release_lockup,
     Action.SERVICING_DECLARE_DIVIDEND: _declare_dividend,
     Action.ACCESS_SET_APPROVAL_POLICY: _set_approval_policy,
 }

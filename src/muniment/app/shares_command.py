@@ -228,7 +228,7 @@ def lock(
     password_file: PasswordFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Lock shares of a holder until an instant; nobody takes that back before."""
+    """Lock shares of a holder until an instant."""
     with open_units() as units:
         actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
         with units.begin(actor.tenant_id) as unit:
@@ -239,6 +239,33 @@ def lock(
             order = compliance.LockShares(security_id, address, parse_shares(amount, decimals=decimals), unlocks_at)
             signed = compliance.lock_shares(actor, order, unit=unit)
         tell_order(units, actor, signed, f"{amount} shares of {address} are locked until {until}", as_json=as_json)
+
+
+@APP.command()
+def release(
+    security: SecurityArgument,
+    holder: Annotated[str, typer.Argument(help="External reference of the holder, or a wallet's address.")],
+    amount: Annotated[str, typer.Argument(metavar="SHARES", help="How many of the locked shares.")],
+    *,
+    member: AsOption,
+    organisation_name: OrganisationOption = "",
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Free locked shares before their time, those that unlock last first; a second person has to agree."""
+    with open_units() as units:
+        actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
+        with units.begin(actor.tenant_id) as unit:
+            security_id = security_of(unit, security)
+            decimals = unit.securities.get(security_id).terms.decimals
+            address = wallet_of(unit, holder, security_id)
+            shares = parse_shares(amount, decimals=decimals)
+            order = compliance.ReleaseLockup(new_id(unit.clock.now()), security_id, address, shares)
+            signed = compliance.release_lockup(actor, order, unit=unit)
+        if isinstance(signed, Pending):
+            tell_pending(signed, as_json=as_json)
+            return
+        tell_order(units, actor, signed, f"{amount} shares of {address} are free", as_json=as_json)
 
 
 @APP.command()

@@ -183,6 +183,10 @@ class EvmCompliance:
         """Submit a lockup of shares (base units) until an instant in Unix seconds."""
         return self._call("security_token", token, operator, purpose, "lock", wallet, shares, unlocks_at, gas_limit=GAS_LOCK)
 
+    def release(self, wallet: Address, shares: int, *, token: Address, operator: Address, purpose: str) -> ChainTransaction:
+        """Submit the early release of locked shares (base units), those that unlock last first."""
+        return self._call("security_token", token, operator, purpose, "release", wallet, shares, gas_limit=GAS_LOCK)
+
     def set_category(self, wallet: Address, category: int, *, token: Address, operator: Address, purpose: str) -> ChainTransaction:
         """Submit the category of a registered wallet's investor."""
         contract = self.further_contract()

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from muniment.access.model import Action, Actor, authorize
+from muniment.access.commands import require_approval
+from muniment.access.model import Action, Actor, Pending, authorize
 from muniment.compliance.errors import (
     AssessmentNotFound,
     FreezeInvalid,
@@ -42,7 +43,7 @@ from muniment.parties.model import COUNTRIES, ZERO_ADDRESS
 from muniment.register.model import Lockup
 from muniment.units.decisions import Allowed, Decision, Refused
 from muniment.units.errors import Place
-from muniment.units.ids import Address, AssetId, InvestorId, SecurityId, new_id
+from muniment.units.ids import Address, AssetId, InvestorId, SecurityId, new_id, parse_id
 from muniment.units.instants import unix_seconds
 from muniment.units.shares import SHARES_MAX, show_shares
 
@@ -101,6 +102,35 @@ class LockShares:
     address: Address
     shares: int
     unlocks_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseLockup:
+    """Locked shares (base units) of a wallet that are to be free before their time, those that unlock last first."""
+
+    request_id: UUID
+    security_id: SecurityId
+    address: Address
+    shares: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the request as an approval binds it."""
+        return {
+            "request_id": str(self.request_id),
+            "security_id": str(self.security_id),
+            "address": self.address,
+            "shares": str(self.shares),
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> ReleaseLockup:
+        """Return the request that an approval was bound to."""
+        return cls(
+            request_id=parse_id(body["request_id"]),
+            security_id=SecurityId(parse_id(body["security_id"])),
+            address=Address(body["address"]),
+            shares=int(body["shares"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +321,7 @@ def unfreeze(actor: Actor, request: OrderFreeze, *, unit: ComplianceUnit) -> Fre
 
 
 def lock_shares(actor: Actor, request: LockShares, *, unit: ComplianceUnit) -> ChainTransaction:
-    """Lock shares that a wallet holds; signed at once. Nobody takes a lockup back before its time.
+    """Lock shares that a wallet holds; signed at once. Taking it back before its time needs a second person (`release_lockup`).
 
     Raises:
         OrderInvalid: fewer shares are held and not locked, the instant is not in the future, or the wallet has 16 tranches already.
@@ -321,6 +351,36 @@ def lock_shares(actor: Actor, request: LockShares, *, unit: ComplianceUnit) -> C
     )
     facts = {"address": request.address, "shares": str(request.shares), "unlocks_at": request.unlocks_at.isoformat()}
     unit.audit.record(actor, Action.COMPLIANCE_LOCK, f"security/{request.security_id}", {**facts, "transaction": transaction.hash})
+    return transaction
+
+
+def release_lockup(actor: Actor, request: ReleaseLockup, *, unit: ComplianceUnit) -> ChainTransaction | Pending:
+    """Free locked shares before their time, those that unlock last first; four eyes.
+
+    Raises:
+        OrderInvalid: fewer shares are locked.
+
+    """
+    authorize(actor, Action.COMPLIANCE_RELEASE_LOCKUP, tenant_id=unit.tenant_id)
+    security = _tokenised(unit.securities.get(request.security_id))
+    purpose = f"compliance.release:{request.request_id}"
+    repeated = unit.transactions.find(purpose)
+    if repeated is not None:
+        return repeated
+    now = unix_seconds(unit.clock.now())
+    found = unit.register.lockups(request.security_id, [request.address]).get(request.address, ())
+    locked = sum(each.shares for each in found if each.unlocks_at > now)
+    if not 0 < request.shares <= locked:
+        shown = show_shares(locked, decimals=security.terms.decimals)
+        raise OrderInvalid(problem=f"more than zero and at most {shown} locked shares", place=Place(field="shares"))
+    clearance = require_approval(actor, Action.COMPLIANCE_RELEASE_LOCKUP, request.as_json(), unit=unit)
+    if isinstance(clearance, Pending):
+        return clearance
+    transaction = unit.compliance_chain.release(
+        request.address, request.shares, token=security.token_address, operator=suite_of(unit).operator, purpose=purpose
+    )
+    facts = {"address": request.address, "shares": str(request.shares), "transaction": transaction.hash}
+    unit.audit.record(actor, Action.COMPLIANCE_RELEASE_LOCKUP, f"security/{request.security_id}", facts)
     return transaction
 
 

@@ -15,7 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, HeaderParameter, JSONBody, SkipValidation
 
 from muniment.access.commands import idempotently
-from muniment.access.model import Action, Actor, authorize
+from muniment.access.model import Action, Actor, Pending, authorize
 from muniment.access.ports import Answer
 from muniment.compliance import commands
 from muniment.compliance.model.law.book import rule_book
@@ -28,7 +28,7 @@ from muniment.infra.evm.sender import ChainTransaction
 from muniment.instruments.commands import view_security
 from muniment.instruments.model.securities import Security
 from muniment.parties.model import parse_address
-from muniment.units.ids import AssetId, SecurityId, TenantId, parse_id
+from muniment.units.ids import AssetId, SecurityId, TenantId, new_id, parse_id
 from muniment.units.instants import parse_date, parse_instant
 from muniment.units.shares import format_shares, parse_shares
 
@@ -166,12 +166,23 @@ class NewTransferApprovalBody(_Wire, frozen=True, kw_only=True):
     until: Cell | None = None
 
 
-class OrderBody(_Wire, frozen=True, kw_only=True):
-    """A transaction that was signed; the list of transactions tells how far it has come."""
+class LockupReleaseBody(_Wire, frozen=True, kw_only=True):
+    """Locked shares of a wallet that are to be free before their time, those that unlock last first."""
 
-    transaction_id: str
-    transaction_hash: str
+    address: Cell
+    shares: Cell
+
+
+class OrderBody(_Wire, frozen=True, kw_only=True):
+    """A transaction that was signed, or (`state` pending) the approval that a second person must give first.
+
+    The list of transactions tells how far a transaction has come.
+    """
+
     state: str
+    transaction_id: str | None = None
+    transaction_hash: str | None = None
+    approval_id: str | None = None
 
 
 @get("/v1/securities/{security_id:str}/rules", sync_to_thread=True, tags=["Compliance"], summary="A security's rules")
@@ -487,13 +498,37 @@ def post_lockup(
     begin: Begin,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[OrderBody]:
-    """Lock shares that a wallet holds until an instant; nobody takes it back before."""
+    """Lock shares that a wallet holds until an instant."""
     address, unlocks_at = parse_address(data.address), parse_instant(data.unlocks_at, field="unlocks_at")
     with begin(actor.tenant_id) as unit:
         security = view_security(actor, _security_id(security_id), unit=unit)
         shares = parse_shares(data.shares, decimals=security.terms.decimals)
         order = commands.LockShares(security.terms.security_id, address, shares, unlocks_at)
         return _ordered(request, actor, data, idempotency_key, lambda: commands.lock_shares(actor, order, unit=unit), unit)
+
+
+@post(
+    "/v1/securities/{security_id:str}/lockups/release",
+    sync_to_thread=True,
+    tags=["Compliance"],
+    summary="Release locked shares early",
+    status_code=202,
+)
+def post_lockup_release(
+    request: ComplianceRequest,
+    actor: AsActor,
+    security_id: Id,
+    data: JSONBody[LockupReleaseBody],
+    begin: Begin,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[OrderBody]:
+    """Free locked shares before their time; needs a second person unless the organisation's policy says otherwise."""
+    address = parse_address(data.address)
+    with begin(actor.tenant_id) as unit:
+        security = view_security(actor, _security_id(security_id), unit=unit)
+        shares = parse_shares(data.shares, decimals=security.terms.decimals)
+        order = commands.ReleaseLockup(new_id(unit.clock.now()), security.terms.security_id, address, shares)
+        return _ordered(request, actor, data, idempotency_key, lambda: commands.release_lockup(actor, order, unit=unit), unit)
 
 
 @post(
@@ -558,6 +593,7 @@ ROUTES: Sequence[HTTPRouteHandler] = [
     post_freeze,
     get_lockups,
     post_lockup,
+    post_lockup_release,
     post_category,
     post_transfer_approval,
 ]
@@ -581,12 +617,15 @@ def _ordered(
     actor: Actor,
     data: msgspec.Struct,
     idempotency_key: str | None,
-    order: Callable[[], ChainTransaction],
+    order: Callable[[], ChainTransaction | Pending],
     unit: ComplianceUnit,
 ) -> Response[OrderBody]:
     def run() -> Answer:
         sent = order()
-        body = OrderBody(transaction_id=str(sent.id), transaction_hash=sent.hash, state=sent.state.value)
+        if isinstance(sent, Pending):
+            body = OrderBody(state="pending", approval_id=str(sent.approval_id))
+        else:
+            body = OrderBody(state=sent.state.value, transaction_id=str(sent.id), transaction_hash=sent.hash)
         return Answer(status=202, body=msgspec.to_builtins(body))
 
     asked = {"method": request.method, "path": request.url.path, "body": msgspec.to_builtins(data)}

@@ -254,6 +254,10 @@ class ComplianceChain(Protocol):
         """Submit a lockup of shares (base units) until an instant in Unix seconds."""
         ...
 
+    def release(self, wallet: Address, shares: int, *, token: Address, operator: Address, purpose: str) -> ChainTransaction:
+        """Submit the early release of locked shares (base units), those that unlock last first."""
+        ...
+
     def set_category(self, wallet: Address, category: int, *, token: Address, operator: Address, purpose: str) -> ChainTransaction:
         """Submit the category of a registered wallet's investor."""
         ...

@@ -24,6 +24,7 @@ FOUR_EYES_ACTIONS: Final = frozenset(
         Action.SETTLEMENT_ISSUE,
         Action.SETTLEMENT_FORCED_TRANSFER,
         Action.SETTLEMENT_RECOVER,
+        Action.COMPLIANCE_RELEASE_LOCKUP,
         Action.SERVICING_DECLARE_DIVIDEND,
         Action.ACCESS_SET_APPROVAL_POLICY,
     }

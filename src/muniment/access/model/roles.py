@@ -70,6 +70,7 @@ class Action(Enum):
     COMPLIANCE_ASSESS = "compliance.assess"
     COMPLIANCE_SIGN_ASSESSMENT = "compliance.sign_assessment"
     COMPLIANCE_LOCK = "compliance.lock"
+    COMPLIANCE_RELEASE_LOCKUP = "compliance.release_lockup"
     COMPLIANCE_APPROVE_TRANSFER = "compliance.approve_transfer"
     COMPLIANCE_SET_CATEGORY = "compliance.set_category"
 
@@ -134,6 +135,7 @@ PERMITTED: Final[Mapping[Action, tuple[Role, ...]]] = {
     Action.COMPLIANCE_ASSESS: _STAFF,
     Action.COMPLIANCE_SIGN_ASSESSMENT: _OFFICERS,
     Action.COMPLIANCE_LOCK: _AGENTS,
+    Action.COMPLIANCE_RELEASE_LOCKUP: _AGENTS,
     Action.COMPLIANCE_APPROVE_TRANSFER: _AGENTS,
     Action.COMPLIANCE_SET_CATEGORY: _OFFICERS,
     Action.SETTLEMENT_VIEW: _READERS_AND_SERVICES,

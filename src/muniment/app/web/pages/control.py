@@ -48,6 +48,7 @@ WORDS: Final[Mapping[Action, str]] = {
     Action.PARTIES_CLASSIFY: "Claim that an investor is of a class",
     Action.SETTLEMENT_FORCED_TRANSFER: "Move shares without the holder's consent",
     Action.SETTLEMENT_RECOVER: "Recover a lost wallet",
+    Action.COMPLIANCE_RELEASE_LOCKUP: "Release locked shares early",
     Action.ACCESS_SET_APPROVAL_POLICY: "Change what needs a second person",
 }
 
