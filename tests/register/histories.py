@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from muniment.infra.evm.decoding import TRANSFER_TOPIC, RawLog, address_bytes, checksum
 from muniment.infra.evm.follower import BlockLogs, FollowedBlock
-from muniment.register.chain import ADDRESS_FROZEN, TOKENS_FROZEN, TOKENS_UNFROZEN
+from muniment.register.chain import ADDRESS_FROZEN, SHARES_LOCKED, SHARES_RELEASED, TOKENS_FROZEN, TOKENS_UNFROZEN
 from muniment.register.model import ZERO_ADDRESS
 from muniment.units.ids import Address, TenantId, TransactionHash
 
@@ -21,6 +21,7 @@ TENANT = TenantId(UUID("01890000-0000-7000-8000-0000000000a1"))
 OTHER_TENANT = TenantId(UUID("01890000-0000-7000-8000-0000000000a2"))
 GENESIS_AT = dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
 TOKEN = checksum((0xA0).to_bytes(20, "big"))
+INSTANTS = (1_900_000_000, 2_000_000_000)
 WALLETS = [checksum((0xB000 + number).to_bytes(20, "big")) for number in range(5)]
 
 
@@ -59,9 +60,13 @@ class Ledger:
     balances: dict[Address, int]
     frozen: dict[Address, int]
     frozen_wallets: set[Address]
+    locked: dict[tuple[Address, int], int] = field(default_factory=dict)
 
     def copy(self) -> Ledger:
-        return Ledger(dict(self.balances), dict(self.frozen), set(self.frozen_wallets))
+        return Ledger(dict(self.balances), dict(self.frozen), set(self.frozen_wallets), dict(self.locked))
+
+    def lockups(self) -> dict[tuple[Address, int], int]:
+        return {place: shares for place, shares in self.locked.items() if shares}
 
     def holdings(self) -> dict[Address, tuple[int, int, bool]]:
         return {
@@ -97,7 +102,7 @@ def branches(draw: st.DrawFn, *, start: int, ledger: Ledger, branch: int, length
 
 
 def _an_event(draw: st.DrawFn, ledger: Ledger, *, block: int, index: int, branch: int) -> RawLog | None:
-    kind = draw(st.sampled_from(["mint", "transfer", "transfer", "burn", "freeze", "unfreeze", "freeze_wallet"]))
+    kind = draw(st.sampled_from(["mint", "transfer", "transfer", "burn", "freeze", "unfreeze", "freeze_wallet", "lock", "release"]))
     wallet = draw(st.sampled_from(WALLETS))
     balance, frozen = ledger.balances.get(wallet, 0), ledger.frozen.get(wallet, 0)
     place: dict[str, Any] = {"block": block, "index": index, "branch": branch}
@@ -109,6 +114,12 @@ def _an_event(draw: st.DrawFn, ledger: Ledger, *, block: int, index: int, branch
         frozen_now = draw(st.booleans())
         (ledger.frozen_wallets.add if frozen_now else ledger.frozen_wallets.discard)(wallet)
         return a_log((ADDRESS_FROZEN, topic(wallet), number(int(frozen_now)), topic(WALLETS[0])), b"", **place)
+    if kind in {"lock", "release"}:
+        instant = draw(st.sampled_from(INSTANTS))
+        locked = ledger.locked.get((wallet, instant), 0)
+        shares = draw(st.integers(0, balance if kind == "lock" else locked))
+        ledger.locked[wallet, instant] = locked + (shares if kind == "lock" else -shares)
+        return a_log((SHARES_LOCKED if kind == "lock" else SHARES_RELEASED, topic(wallet)), number(shares) + number(instant), **place)
     if kind == "freeze":
         shares = draw(st.integers(0, balance - frozen))
         ledger.frozen[wallet] = frozen + shares

@@ -12,7 +12,7 @@ from muniment.infra.evm.decoding import checksum
 from muniment.infra.evm.follower import BlockLogs
 from muniment.infra.postgres.database import Database
 from muniment.register.chain import ARTIFACTS, TOKENS_FROZEN, TOKENS_UNFROZEN, decode
-from muniment.register.model import Movement, add_up
+from muniment.register.model import Movement, Notice, add_up, lockups
 from muniment.register.process import RegisterFollower
 from muniment.register.store import PostgresProjection
 from tests.register.conftest import clear
@@ -103,6 +103,8 @@ def test_adding_up_agrees_with_an_independent_ledger(steps: list[tuple[int | Non
     ]
     summed = {holding.wallet: (holding.shares, holding.frozen_shares, holding.wallet_frozen) for holding in add_up(events).values()}
     assert summed == ledger.holdings()
+    locked = lockups(event for event in events if isinstance(event, Notice))
+    assert {(wallet, each.unlocks_at): each.shares for wallet, tranches in locked.items() for each in tranches} == ledger.lockups()
     # In two parts it is the same as in one.
     middle = len(events) // 2
     assert add_up(events[middle:], start=add_up(events[:middle])) == add_up(events)
