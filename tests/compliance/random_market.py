@@ -69,6 +69,7 @@ class RandomMarket:
         self.told: Counter[str | None] = Counter()
         self.asked = 0
         self.foretold_acts = 0
+        self.approved: list[tuple[Address | None, Address, int]] = []
         for wallet in self.wallets[:9]:
             self.register(wallet)
         self.set_rules()
@@ -129,7 +130,7 @@ class RandomMarket:
             case 18:
                 self.put_in_category(a)
             case 19:
-                self.approve(a, b, amount)
+                self.approve(self.a_holder(a), b, self.random.choice([1, 2, 5]))
             case _:
                 world.chain.pass_time(pick([1, 20, HOUR, 7 * HOUR, DAY]))
 
@@ -172,6 +173,7 @@ class RandomMarket:
         )
 
     def approve(self, sender: Address, receiver: Address, shares: int) -> None:
+        self.approved.append((sender, receiver, shares))
         purpose, until = self._purpose("approval"), self.world.chain.now + self.random.choice([0, 30, DAY])
         self.submitted(
             lambda: self.chain.approve_transfer(
@@ -246,7 +248,7 @@ class RandomMarket:
             made.append(TransferHours("hours", "j", opens, chance.randint(opens + 1, DAY), weekdays))
         if chance.random() < 0.12:
             made.append(VenuesOnly("venues", "k", tuple(chance.sample(self.wallets, chance.randint(1, 6)))))
-        if chance.random() < 0.1:
+        if chance.random() < 0.15:
             made.append(TransferApproval("approval", "l"))
         if chance.random() < 0.15:
             sends = chance.random() < 0.5
@@ -317,7 +319,17 @@ class RandomMarket:
                     [facts.free, unlocked, max(0, unlocked - 1), unlocked // 2, min(unlocked, 3), min(unlocked, amount)]
                 )
             receivers = eligible if eligible and self.random.random() < 0.8 else self.wallets
-            yield sender, self.random.choice(receivers), amount
+            receiver = self.random.choice(receivers)
+            minimum = next((rule.shares for rule in self.rules if isinstance(rule, MinimumHolding)), 0)
+            if minimum and self.random.random() < 0.3:
+                # What the recipient just lacks.
+                amount = max(0, minimum - self.book.facts(receiver).position)
+            yield sender, receiver, amount
+        if self.approved and self.random.random() < 0.5:
+            yield self.random.choice(self.approved)
+
+    def a_holder(self, otherwise: Address) -> Address:
+        return self.random.choice([wallet for wallet in self.wallets if self.book.balances[wallet]] or [otherwise])
 
     def an_amount(self) -> int:
         return self.random.choice([0, 1, self.random.randrange(1, 60), self.random.randrange(1, 200)])
