@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
+from uuid import UUID, uuid4
 
 import pytest
 from playwright.sync_api import expect
 
+from muniment.access.model import Pending
+from muniment.compliance.commands import LockShares, ReleaseLockup, lock_shares, release_lockup
+from muniment.units.ids import InvestorId
 from tests.browser.conftest import Visit
 from tests.browser.stage import set_the_stage
 from tests.browser.world import World, wait_until
@@ -67,6 +72,42 @@ def test_some_shares_are_frozen_and_freed_again(world: World, things: dict[str, 
     page.get_by_label("Reason").fill("the order was lifted")
     page.get_by_role("button", name="Unfreeze 500 PTX93 of Ada Moreau").click()
     page.wait_for_url("**/transactions/*")
+
+
+def test_what_is_locked_stands_in_the_register_and_with_its_holder(
+    world: World, things: dict[str, str], visit: Callable[..., Visit]
+) -> None:
+    investor_id = InvestorId(UUID(things["investor_id"]))
+    with world.units.begin(world.tenant_id) as unit:
+        wallets = [wallet.address for wallet in unit.wallets.of_investor(investor_id)]
+        address = max(wallets, key=lambda each: unit.register.balance_of(world.security_id, each))
+        until = dt.datetime(2030, 5, 23, tzinfo=dt.UTC)
+        lock_shares(world.owner.actor, LockShares(world.security_id, address, 7, until), unit=unit)
+    owner = visit()
+    owner.sign_in(world.owner)
+    row = owner.page.get_by_role("row").filter(has_text="7 locked until 23 May 2030")
+
+    def is_shown() -> bool:
+        owner.go(f"/securities/{world.security_id}")
+        return row.count() > 0
+
+    wait_until(is_shown, "the register to show the lockup")
+    page = owner.go(f"/investors/{things['investor_id']}")
+    expect(page.get_by_role("row").filter(has_text="7 locked until 23 May 2030")).to_be_visible()
+    with world.units.begin(world.tenant_id) as unit:
+        asked = release_lockup(world.owner.actor, ReleaseLockup(uuid4(), world.security_id, address, 7), unit=unit)
+        assert isinstance(asked, Pending)
+    second = visit()
+    second.sign_in(world.second)
+    approval = second.go(f"/approvals/{asked.approval_id}")
+    approval.get_by_role("button", name="Approve: release locked shares early").click()
+    approval.wait_for_url("**/transactions/*")
+
+    def is_gone() -> bool:
+        owner.go(f"/securities/{world.security_id}")
+        return row.count() == 0
+
+    wait_until(is_gone, "the register to show the release")
 
 
 def test_a_lost_wallet_is_recovered_to_a_new_one_with_four_eyes(world: World, things: dict[str, str], visit: Callable[..., Visit]) -> None:

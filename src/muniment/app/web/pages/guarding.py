@@ -31,7 +31,7 @@ from muniment.app.web.reading import AsActor, Begin, Id, Query, holders_of, inve
 from muniment.app.web.render import page
 from muniment.app.web.views import FormState, Option, Preview, ReasonView
 from muniment.app.web.words import count, short
-from muniment.compliance.commands import OrderFreeze, freeze, unfreeze
+from muniment.compliance.commands import OrderFreeze, freeze, unfreeze, view_lockups
 from muniment.instruments.commands import view_security
 from muniment.instruments.model.securities import Security
 from muniment.parties.commands import add_wallet
@@ -137,7 +137,10 @@ def _preview_freeze(actor: Actor, security: Security, values: Values, *, unit: S
         return Preview(title="That is more than there is", reasons=[ReasonView(code="", sentence=sentence, cure="Give a smaller number.")])
     after = is_frozen if wish.shares is not None else verb == "Freeze"
     frozen_after = frozen + ((wish.shares or 0) if verb == "Freeze" else -(wish.shares or 0))
-    free, free_after = (0 if is_frozen else held - frozen), (0 if after else held - frozen_after)
+    # Frozen and locked shares do not overlap: what is left after both moves.
+    locked = sum(each.shares for each in view_lockups(actor, wish.security_id, unit=unit).get(wish.address, ()))
+    free = 0 if is_frozen else max(0, held - frozen - locked)
+    free_after = 0 if after else max(0, held - frozen_after - locked)
     what = "the wallet" if wish.shares is None else f"{shares_text(wish.shares, security)} {symbol}"
     return Preview(
         button=f"{verb} {what} of {name}",
