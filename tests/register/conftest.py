@@ -29,5 +29,5 @@ def empty_register(register_database: Database) -> Database:
 
 def clear(database: Database) -> None:
     with database.worker_transaction() as connection:
-        for table in ("movement", "notice", "holding", "lot", "lot_annotation"):
+        for table in ("movement", "notice", "holding", "lot", "lot_taking", "lot_annotation"):
             connection.execute(sa.text(f"DELETE FROM register.{table}"))

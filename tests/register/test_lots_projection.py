@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 
+from muniment.infra.evm.decoding import checksum
 from muniment.infra.evm.follower import BlockLogs
 from muniment.infra.postgres.database import Database
 from muniment.register.chain import ARTIFACTS, SHARES, decode
@@ -245,6 +246,19 @@ def test_a_block_that_comes_twice_and_lots_that_come_late_change_nothing(owned: 
         CONSUMERS[1].apply_blocks(connection, [FIRST])
         CONSUMERS[1].apply_blocks(connection, [SECOND])
     assert rows(owned) == before
+
+
+def test_many_movements_at_once_give_the_rows_of_a_block_at_a_time(owned: Database) -> None:
+    many = [checksum((0xE0000 + number).to_bytes(20, "big")) for number in range(700)]
+    issues = BlockLogs(a_block(1), [a_mint(wallet, 10, block=1, index=index) for index, wallet in enumerate(many)])
+    sales = BlockLogs(a_block(2), [a_transfer(many[n], many[n - 1], 7, block=2, index=n) for n in range(600)])
+    take(owned, issues, sales)
+    at_once = rows(owned)
+    clear(owned)
+    take(owned, issues)
+    take(owned, sales)
+    assert rows(owned) == at_once
+    assert lots(owned) == lots_after(replay(movements(issues, sales), owners=OWNERS, annotations={}))
 
 
 def test_deeds_and_other_contracts_have_no_lots(owned: Database) -> None:

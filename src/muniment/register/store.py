@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
 
@@ -675,30 +677,55 @@ class PostgresLotProjection:
     def apply(self, token: Address, changes: LotChanges) -> None:
         """Store new lots and takings, and take the takings off their lots."""
         tenant_id = self._tenant_of(token)
-        if changes.opened:
-            self._connection.execute(sa.insert(LOT), [{"tenant_id": tenant_id, **_lot_row(lot)} for lot in changes.opened])
-        if changes.takings:
-            rows = [
+        self._add(LOT, [{"tenant_id": tenant_id, **_lot_row(lot)} for lot in changes.opened])
+        self._add(
+            LOT_TAKING,
+            [
                 {
                     "tenant_id": tenant_id,
-                    "token_address": token,
                     "lot_id": taking.lot_id,
+                    "token_address": token,
                     "block_number": taking.block_number,
                     "log_index": taking.log_index,
                     "quantity": taking.quantity,
                     "occurred_at": taking.occurred_at,
                 }
                 for taking in changes.takings
-            ]
-            self._connection.execute(sa.insert(LOT_TAKING), rows)
+            ],
+        )
+        taken: Counter[LotId] = Counter()
+        for taking in changes.takings:
+            taken[taking.lot_id] += taking.quantity
+        if taken:
             self._connection.execute(
-                sa.text("UPDATE register.lot SET quantity = quantity - CAST(:taken AS numeric) WHERE lot_id = :lot"),
-                [{"lot": taking.lot_id, "taken": str(taking.quantity)} for taking in changes.takings],
+                sa.text(
+                    "UPDATE register.lot SET quantity = lot.quantity - taken.quantity FROM unnest(CAST(:lots AS uuid[]),"
+                    " CAST(:quantities AS numeric[])) AS taken (lot_id, quantity) WHERE lot.lot_id = taken.lot_id"
+                ),
+                {"lots": list(taken.keys()), "quantities": [Decimal(quantity) for quantity in taken.values()]},
             )
+
+    def _add(self, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows; many go by COPY through a temporary table, since COPY does not enter a protected one."""
+        if not rows:
+            return
+        if len(rows) < COPY_ROWS_MIN:
+            self._connection.execute(sa.insert(table), list(rows))
+            return
+        staged = f"staged_{table.name}"
+        columns = ", ".join(rows[0])
+        self._connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {staged} (LIKE {table.fullname}) ON COMMIT DROP")
+        raw = cast("psycopg.Connection[Any]", self._connection.connection.driver_connection)
+        with raw.cursor() as cursor, cursor.copy(f"COPY {staged} ({columns}) FROM STDIN".encode()) as copy:
+            for row in rows:
+                copy.write_row(list(row.values()))
+        self._connection.exec_driver_sql(f"INSERT INTO {table.fullname} ({columns}) SELECT {columns} FROM {staged}")  # noqa: S608  own names
+        self._connection.exec_driver_sql(f"DROP TABLE {staged}")
 
     def remove(self, token: Address) -> None:
         """Forget every lot of a token."""
-        self._connection.execute(sa.delete(LOT).where(LOT.c.token_address == token))
+        for table in (LOT_TAKING, LOT):
+            self._connection.execute(sa.delete(table).where(table.c.token_address == token))
 
     def remove_above(self, block_number: int) -> None:
         """Forget the lots of later blocks, and give back what later blocks took."""
