@@ -142,6 +142,7 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("GET", "/v1/assets/{asset_id}"): Line(Action.INSTRUMENTS_VIEW),
     ("GET", "/v1/assets/{asset_id}/record"): Line(Action.INSTRUMENTS_VIEW),
     ("GET", "/v1/assets/{asset_id}/verification"): Line(Action.INSTRUMENTS_VIEW),
+    ("GET", "/v1/verification/{digest}"): _listing(Open.PUBLIC),
     ("GET", "/v1/assets/{asset_id}/cap-table"): Line(Action.PARTIES_VIEW_PERSONAL_DATA),
     ("GET", "/v1/assets/{asset_id}/ocf"): Line(Action.PARTIES_VIEW_PERSONAL_DATA),
     ("GET", "/v1/assets/{asset_id}/documents"): Line(Action.INSTRUMENTS_VIEW),
@@ -224,6 +225,7 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("POST", "/v1/dividends/{dividend_id}/verify"): Line(Action.SERVICING_VIEW),
     # Pages
     ("GET", "/"): _listing(Open.SESSION),
+    ("GET", "/verify"): _listing(Open.PUBLIC),
     ("GET", "/sign-in"): _listing(Open.PUBLIC),
     ("POST", "/sign-in"): Line(Open.PUBLIC, form={"email": "nobody@example.com", "password": "not it"}, names_a_thing=False),
     ("GET", "/invitation"): _listing(Open.PUBLIC),

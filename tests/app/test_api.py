@@ -20,8 +20,10 @@ import muniment
 from muniment.access.errors import IdempotencyConflict, NotFound, NotPermitted, TooManyAttempts
 from muniment.access.model import FOUR_EYES_ACTIONS
 from muniment.app import approvals
+from muniment.app.http.lookups import LOOKUPS_MAX, Lookups, TooManyLookups
 from muniment.app.http.problems import refusal_classes, status_of
 from muniment.app.web.pages.developers import entries
+from muniment.infra.clock import FixedClock
 from muniment.infra.evm import contract_artifacts
 from tests.app.rig import PASSWORD, SECRET_OF_A_BUG, Rig, a_rig, form_token, signed_in
 
@@ -419,3 +421,26 @@ def test_times_carry_utc_for_those_without_scripts(rig: Rig) -> None:
         found = re.search(r'<time datetime="([^"]+)" title="([^"]+ UTC)" data-instant>[^<]+ UTC</time>', text)
         assert found is not None
         assert dt.datetime.fromisoformat(found[1]).tzinfo is not None
+
+
+# What anybody may ask
+
+
+def test_look_ups_are_counted_by_source_and_forgotten_after_a_minute() -> None:
+    now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    clock = FixedClock(now)
+    lookups = Lookups(clock)
+    for _ in range(LOOKUPS_MAX):
+        lookups.count("192.0.2.1")
+    with pytest.raises(TooManyLookups):
+        lookups.count("192.0.2.1")
+    lookups.count("192.0.2.2")
+    clock.advance(dt.timedelta(minutes=1))
+    lookups.count("192.0.2.1")
+
+
+def test_a_hash_that_is_none_is_a_problem_for_anybody(rig: Rig) -> None:
+    with rig.client() as client:
+        problem(client.get("/v1/verification/0x12"), 422, "instruments.not_a_hash")
+        assert client.get("/verify").status_code == 200
+        assert client.get("/verify?hash=0x12").status_code == 422

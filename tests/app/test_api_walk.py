@@ -131,6 +131,7 @@ def all_things(world: World, things: dict[str, str]) -> dict[str, str]:
         "file_path": "icon.svg",
         "version": "1",
         "position": "0",
+        "digest": "0x" + "7" * 64,
     }
 
 
@@ -140,6 +141,7 @@ def no_things(all_things: dict[str, str]) -> dict[str, str]:
     shapes = {"asset_id": "0x" + "5" * 64, "transaction_hash": "0x" + "6" * 64}
     kept = ("action", "code", "file_path", "position", "from_wallet", "blocked_wallet")
     kept = ("action", "code", "file_path", "from_wallet", "blocked_wallet", "provider")
+    kept = ("action", "code", "file_path", "digest", "from_wallet", "blocked_wallet")
     return {name: shapes.get(name, text if name in kept else str(uuid.uuid4())) for name, text in all_things.items()}
 
 
@@ -164,7 +166,10 @@ def test_an_expired_or_made_up_session_is_none(world: World, all_things: dict[st
         answers = {
             path: client.get(fill(path, all_things)).status_code for method, path in ROUTES if method == "GET" and path.startswith("/v1/")
         }
-    assert {path: status for path, status in answers.items() if status != 401} == {"/v1/openapi.json": 200}
+    assert {path: status for path, status in answers.items() if status != 401} == {
+        "/v1/openapi.json": 200,
+        "/v1/verification/{digest}": 200,
+    }
 
 
 def test_roles_meet_what_the_table_of_permissions_says(

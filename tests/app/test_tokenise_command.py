@@ -146,6 +146,14 @@ def test_a_new_appraisal_is_anchored_and_the_asset_id_stays(command_line: Comman
     assert listed["anchored_at"] == added.told["anchored_at"]
     proof = command_line.run("verify", "asset", asset_id, "--json").told
     assert (proof["equal"], proof["asset_id"], proof["documents_anchored"]) == (True, asset_id, 1)
+    found = command_line.run("verify", "document", str(appraisal), "--json")
+    assert (found.code, found.told["is_known"], found.told["asset"]) == (0, True, None)
+    assert [each["asset_id"] for each in found.told["anchors"]] == [asset_id]
+    appraisal.write_bytes(b"%PDF- an invented appraisal, forged")
+    forged = command_line.run("verify", "document", str(appraisal), "--json")
+    assert (forged.code, forged.told["is_known"]) == (1, False)
+    assert command_line.run("verify", "document", str(command_line.folder / "none")).code == 2
+    appraisal.write_bytes(b"%PDF- an invented appraisal")
     again = command_line.owner("documents", "add", asset_id, str(appraisal), "--json")
     assert (again.code, again.refusal["code"]) == (2, "instruments.document_already_stored")
     assert added.told["keccak256"] in command_line.owner("documents", "list", asset_id).out

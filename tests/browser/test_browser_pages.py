@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_hash.auto import keccak
 from playwright.sync_api import Page, expect
 
+from muniment.app.books import wait_for
 from muniment.app.http.edge import CONTENT_SECURITY_POLICY
+from muniment.instruments.commands import DocumentUpload, TokeniseAsset, look_up, tokenise_asset
 from tests.browser.conftest import SCREENSHOTS, Visit
 from tests.browser.stage import set_the_stage
 from tests.browser.world import World
@@ -231,3 +234,61 @@ def test_the_first_page_is_light(world: World, visit: Callable[..., Visit]) -> N
     window.sign_in(world.owner)
     window.page.wait_for_load_state("load")
     assert 0 < sum(sizes) <= 150_000, f"{sum(sizes)} bytes came over the wire"
+
+
+PAPER = b"An invented certificate, dropped on the page."
+DIGEST = "0x" + keccak(PAPER).hex()
+
+
+@pytest.fixture(scope="module")
+def public_asset(world: World) -> str:
+    """Record an asset with one document and wait until the chain knows both; return its id."""
+    described = {"kind": "other", "title": "A thing that anybody may verify"}
+    request = TokeniseAsset(described, documents=(DocumentUpload("paper.txt", "text/plain", PAPER),))
+    with world.units.begin(world.tenant_id) as unit:
+        asset = tokenise_asset(world.owner.actor, request, unit=unit)
+
+    def known() -> bool:
+        with world.units.begin_public() as unit:
+            return bool(look_up(DIGEST, unit=unit).anchors)
+
+    wait_for("the anchor", known)
+    return asset.asset_id
+
+
+@pytest.mark.parametrize(("width", "scheme"), WINDOWS)
+def test_anybody_verifies_a_hash_by_keyboard_and_a_file_without_sending_it(
+    world: World, public_asset: str, visit: Callable[..., Visit], width: int, scheme: str
+) -> None:
+    window = visit(width=width, color_scheme=scheme)
+    page = window.go("/verify")
+    expect(page.get_by_label("Asset id or keccak-256 hash")).to_be_focused()
+    assert fits(page, width) and violations(page) == []
+    page.keyboard.type(public_asset)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="The chain knows this hash")).to_be_visible()
+    expect(page.locator("#facts")).to_contain_text("It is the id of an asset")
+    assert fits(page, width) and violations(page) == []
+    shoot(page, "verify", width, scheme)
+    sent: list[str | None] = []
+    page.on("request", lambda request: sent.append(request.post_data))
+    page.get_by_label("Or choose the document, or drop it here").set_input_files(
+        {"name": "renamed.bin", "mimeType": "application/octet-stream", "buffer": PAPER}
+    )
+    page.wait_for_url(f"**/verify?hash={DIGEST}")
+    expect(page.locator("#facts")).to_contain_text("It is the hash of a document that existed by")
+    assert set(sent) == {None}
+    page.get_by_role("link", name=public_asset[:8]).click()
+    expect(page.locator("#facts")).to_contain_text("It is the id of an asset")
+    for secret in (str(world.tenant_id), "paper.txt", "anybody may verify"):
+        assert secret not in page.content()
+    page.get_by_label("Asset id or keccak-256 hash").fill("0x12")
+    page.get_by_role("button", name="Verify").click()
+    expect(page.locator("#hash-wrong")).to_contain_text("neither an asset id nor a document's hash")
+
+
+def test_the_verification_page_works_without_javascript(world: World, visit: Callable[..., Visit]) -> None:
+    window = visit(java_script_enabled=False)
+    page = window.go("/verify?hash=0x" + "ab" * 32)
+    expect(page.get_by_role("heading", name="The chain does not know this hash")).to_be_visible()
+    expect(page.get_by_label("Or choose the document, or drop it here")).to_be_hidden()

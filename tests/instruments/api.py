@@ -23,6 +23,7 @@ def a_client(stage: Stage, actor: Actor, routes: Sequence[HTTPRouteHandler]) -> 
         dependencies={
             "actor": Provide(lambda: actor, sync_to_thread=False),
             "begin": Provide(lambda: stage.begin, sync_to_thread=False),
+            "begin_public": Provide(lambda: stage.platform, sync_to_thread=False),
         },
         exception_handlers={MunimentError: _refused},
         logging_config=None,

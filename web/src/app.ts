@@ -6,9 +6,11 @@ import { startForms } from "./forms";
 import { startKeys } from "./keys";
 import { startLive } from "./live";
 import { startTimes } from "./times";
+import { startVerify } from "./verify";
 
 startTimes();
 startCopyButtons();
 startKeys();
 startForms();
 startLive();
+startVerify();

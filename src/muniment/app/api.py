@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from contextlib import AbstractContextManager
+from typing import Any, Final
 
 import sqlalchemy as sa
 import uvicorn
@@ -23,8 +24,10 @@ from muniment.app.http import operations, problems
 from muniment.app.http.bodies import GuardedRequest
 from muniment.app.http.edge import Edge
 from muniment.app.http.live import Live
+from muniment.app.http.lookups import Lookups
 from muniment.app.http.openapi import openapi_config
 from muniment.app.http.operations import Check
+from muniment.app.http.request import MunimentRequest
 from muniment.app.http.session import PUBLIC, Authentication, actor_of, guard
 from muniment.app.web import pages
 from muniment.app.web.render import STATIC, manifest, problem_page
@@ -65,6 +68,7 @@ def create_app(
     `network` names the chain for people, `readiness` holds what /ready asks, `context_routes` are every context's routes under /v1.
     """
     manifest()
+    lookups = Lookups(units.backend.clock)
     live = Live(database, network=network, is_stopping=is_stopping)
     app = Litestar(
         route_handlers=[
@@ -89,6 +93,7 @@ def create_app(
         dependencies={
             "actor": Provide(actor_of, sync_to_thread=False),
             "begin": Provide(lambda: units.begin, sync_to_thread=False),
+            "begin_public": Provide(begin_public_of(units, lookups), sync_to_thread=False),
             "begin_sign_in": Provide(lambda: units.begin_sign_in, sync_to_thread=False),
             "execute_approved": Provide(lambda: execute_approved, sync_to_thread=False),
         },
@@ -102,6 +107,17 @@ def create_app(
     )
     app.asgi_handler = Edge(app.asgi_handler)
     return app
+
+
+def begin_public_of(units: Units, lookups: Lookups) -> Callable[..., Any]:
+    """Return what opens transactions of nobody, so many a minute for each source."""
+
+    def begin_public(request: MunimentRequest) -> Callable[[], AbstractContextManager[Any]]:
+        client = request.scope["client"]
+        lookups.count(client[0] if client is not None else "unknown")
+        return units.begin_public
+
+    return begin_public
 
 
 def context_routes() -> list[ControllerRouterHandler]:

@@ -4,22 +4,28 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
+from eth_hash.auto import keccak
 
 from muniment.app.books import open_units
 from muniment.app.cli import JsonOption
 from muniment.app.reconciliation import tenants
+from muniment.app.tokenise_command import CannotRead
 from muniment.app.wiring import Units
 from muniment.instruments import commands as instruments
+from muniment.instruments import http as instruments_http
 from muniment.register import http as register_http
 from muniment.register import process as register_process
 from muniment.servicing import http as servicing_http
 from muniment.servicing import process as servicing_process
 from muniment.units.errors import MunimentError, Place
 from muniment.units.ids import AssetId, DividendId, SecurityId, TenantId, parse_id
+
+PART_BYTES = 1_000_000
 
 APP = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -102,6 +108,32 @@ def asset(
 
 
 @APP.command()
+def document(
+    file: Annotated[Path, typer.Argument(help="The document; it is hashed here and sent nowhere.")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Say since when the chain knows a document, and under which asset; exit 1 when it does not know it.
+
+    The record of an asset, as the API gives it byte for byte, is such a document too: its hash is the asset's id.
+    """
+    digest = _keccak256(file)
+    with open_units() as units, units.begin_public() as unit:
+        facts = instruments.look_up(digest, unit=unit)
+    if as_json:
+        typer.echo(json.dumps(msgspec.to_builtins(instruments_http.public_facts_body(facts))))
+    else:
+        if facts.asset is not None:
+            typer.secho(f"{digest}: the record of an asset, registered {facts.asset.registered_at.isoformat()}", fg="green")
+        for anchor in facts.anchors:
+            typer.secho(f"{digest}: a document of asset {anchor.asset_id}, anchored {anchor.anchored_at.isoformat()}", fg="green")
+        if not facts.is_known:
+            typer.secho(f"{digest}: not known to the chain", fg="red")
+    if not facts.is_known:
+        raise typer.Exit(1)
+
+
+@APP.command()
 def distribution(
     dividend_id: Annotated[str, typer.Argument(help="The dividend's id.")],
     *,
@@ -124,6 +156,17 @@ def distribution(
         line=f"distribution {dividend_id}: {verification.payments} payments, paid {verification.paid}, held {verification.held}",
         as_json=as_json,
     )
+
+
+def _keccak256(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            hashed = keccak.new(b"")
+            while part := opened.read(PART_BYTES):
+                hashed.update(part)
+    except OSError as error:
+        raise CannotRead(file=file, problem=error.strerror or type(error).__name__, place=Place(file=str(file))) from None
+    return "0x" + hashed.digest().hex()
 
 
 def find_security(units: Units, name: str, *, organisation: str = "") -> tuple[TenantId, SecurityId]:

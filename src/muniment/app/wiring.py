@@ -168,6 +168,16 @@ class PlatformUnit:
         return instruments_chain.EvmInstruments(self._backend.evm, self.transactions, tenant_id=None, chain_id=self._backend.chain_id)
 
 
+class PublicUnit:
+    """`instruments.ports.PublicUnit`: one transaction of nobody, who only asks what is public."""
+
+    def __init__(self, backend: Backend, connection: sa.Connection) -> None:
+        self.suites = instruments_store.PostgresSuites(connection, tenant_id=None, chain_id=backend.chain_id)
+        self.instruments_chain = instruments_chain.EvmInstruments(
+            backend.evm, backend.transactions(connection, tenant_id=None), tenant_id=None, chain_id=backend.chain_id
+        )
+
+
 class Unit(SignInUnit):
     """Every context's unit of work: one transaction of one organisation. What a use case does not ask for is not built."""
 
@@ -399,6 +409,12 @@ class Units:
         """Open one transaction without an organisation."""
         with self.backend.database.user_transaction(user_id=user_id) as connection:
             yield SignInUnit(self.backend, connection)
+
+    @contextmanager
+    def begin_public(self) -> Iterator[PublicUnit]:
+        """Open one transaction of nobody for what is public on the chain."""
+        with self.backend.database.user_transaction() as connection:
+            yield PublicUnit(self.backend, connection)
 
     @contextmanager
     def begin_platform(self) -> Iterator[PlatformUnit]:

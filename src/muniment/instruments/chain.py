@@ -13,6 +13,7 @@ from muniment.infra.evm.addresses import created_address
 from muniment.infra.evm.client import Evm
 from muniment.infra.evm.sender import ChainTransaction, Transactions
 from muniment.instruments.model.securities import SecurityTerms
+from muniment.instruments.ports import PublicAsset
 from muniment.units.ids import Address, AssetId, DocumentId, TenantId
 
 BLUEPRINTS = ("joint_compliance", "trusted_issuers_registry", "claim_topics_registry", "security_token")
@@ -125,6 +126,22 @@ class EvmInstruments:
         answer = self._evm.call(registry, artifact.encode_call("anchored_at", _bytes32(asset_id), DOCUMENT_KIND, digest))
         seconds = int(artifact.decode_output("anchored_at", answer))
         return dt.datetime.fromtimestamp(seconds, tz=dt.UTC) if seconds else None
+
+    def public_asset(self, asset_id: AssetId, *, registry: Address) -> PublicAsset | None:
+        """Return what the chain shows of an asset; None for an id that the registry does not know."""
+        if not self.is_registered(asset_id, registry=registry):
+            return None
+        artifact, subject = contract_artifacts.load("asset_registry"), _bytes32(asset_id)
+        _, registered_at, is_retired = artifact.decode_output("asset", self._evm.call(registry, artifact.encode_call("asset", subject)))
+        token = artifact.decode_output("token_of", self._evm.call(registry, artifact.encode_call("token_of", subject)))
+        count = self._evm.call(registry, artifact.encode_call("anchor_count", subject, DOCUMENT_KIND))
+        return PublicAsset(
+            asset_id,
+            dt.datetime.fromtimestamp(int(registered_at), tz=dt.UTC),
+            bool(is_retired),
+            None if token == ZERO_ADDRESS else Address(token),
+            int(artifact.decode_output("anchor_count", count)),
+        )
 
     def set_token_document(self, token: Address, document_id: DocumentId, digest: bytes, *, operator: Address) -> ChainTransaction:
         """Submit a paper of a token (ERC-1643). Its name is its digest, for a file's name may name a person."""

@@ -19,6 +19,7 @@ from muniment.instruments.errors import (
     DocumentTooLarge,
     FieldTooLong,
     NoCapTable,
+    NotAHash,
     RecordInvalid,
     WrongState,
 )
@@ -56,7 +57,7 @@ from muniment.instruments.model.securities import (
 )
 from muniment.instruments.model.vehicles import parse_vin
 from muniment.instruments.model.verification import AssetVerification, Held, verify
-from muniment.instruments.ports import InstrumentsUnit, StoredAsset, StoredDocument
+from muniment.instruments.ports import InstrumentsUnit, PublicAsset, PublicUnit, StoredAsset, StoredDocument
 from muniment.units.errors import Place
 from muniment.units.ids import Address, AssetId, AssetRecordId, DocumentId, SecurityId, new_id
 from muniment.units.shares import format_shares
@@ -65,6 +66,7 @@ ANCHOR_DOCUMENTS_JOB = "instruments.anchor_documents"
 """The job that puts the digests of an asset's documents on the chain."""
 
 DOCUMENT_BYTES_MAX = 10_000_000
+ANCHORS_SHOWN_MAX = 20
 PERSONAL_FIELDS_MAX = 50
 PAGE_MAX = 200
 OCF_DECIMALS = 10
@@ -383,6 +385,56 @@ def company_package(asset_record_id: AssetRecordId, *, unit: InstrumentsUnit) ->
     if asset.kind != "equity":
         raise NoCapTable(title=asset.title, kind=asset.kind)
     return package_of(json.loads(asset.canonical_json)["asset"], asset_id=asset.asset_id, recorded_at=asset.recorded_at)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicAnchor:
+    """Since when the chain knows a document under an asset."""
+
+    asset_id: AssetId
+    anchored_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PublicFacts:
+    """What anybody may know of a hash: the asset whose id it is, and the assets to which the document of that hash belongs."""
+
+    digest: str
+    asset: PublicAsset | None
+    anchors: tuple[PublicAnchor, ...]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the chain knows it as anything."""
+        return self.asset is not None or bool(self.anchors)
+
+
+def look_up(text: str, *, unit: PublicUnit) -> PublicFacts:
+    """Return what the chain says of an asset id or of a document's keccak256 hash. Needs no right: anybody can read it there.
+
+    Names no issuer and no person, and asks the chain for everything that it says; of many assets with one document, the first
+    `ANCHORS_SHOWN_MAX`.
+
+    Raises:
+        NotAHash: no 32 bytes in hexadecimal.
+
+    """
+    digest = parse_hash(text)
+    registry = unit.suites.platform("asset_registry")
+    anchors = []
+    for asset_id in unit.suites.assets_anchoring(digest, limit=ANCHORS_SHOWN_MAX):
+        at = unit.instruments_chain.document_anchored_at(asset_id, bytes.fromhex(digest[2:]), registry=registry)
+        if at is not None:
+            anchors.append(PublicAnchor(asset_id, at))
+    return PublicFacts(digest, unit.instruments_chain.public_asset(AssetId(digest), registry=registry), tuple(anchors))
+
+
+def parse_hash(text: str) -> str:
+    """Return 32 bytes as `0x` and 64 small hexadecimal digits; blanks around them, capitals and a missing `0x` are forgiven."""
+    spelled = text.strip().lower().removeprefix("0x")
+    if not re.fullmatch(r"[0-9a-f]{64}", spelled):
+        raise NotAHash(place=Place(field="hash"))
+    return "0x" + spelled
 
 
 def verify_asset(asset_id: AssetId, *, unit: InstrumentsUnit) -> AssetVerification:

@@ -118,6 +118,14 @@ class WrongState(MunimentError):
     cure = "Wait for the step before, or look at the security's page to see why it stands still."
 
 
+class NotAHash(MunimentError):
+    """No 32 bytes in hexadecimal."""
+
+    code = "instruments.not_a_hash"
+    message = "This is neither an asset id nor a document's hash."
+    cure = "Give 0x and 64 hexadecimal digits, or choose the document itself: its hash is then computed on your machine."
+
+
 class DocumentTooLarge(MunimentError):
     """More bytes than one document may have."""
 

@@ -26,7 +26,7 @@ from muniment.instruments.commands import DOCUMENT_BYTES_MAX, DocumentUpload, Dr
 from muniment.instruments.errors import AssetNotFound
 from muniment.instruments.model.ocf_archive import ARCHIVE_BYTES_MAX, pack
 from muniment.instruments.model.securities import DraftedSecurity, Security
-from muniment.instruments.ports import InstrumentsUnit, StoredAsset, StoredDocument
+from muniment.instruments.ports import InstrumentsUnit, PublicUnit, StoredAsset, StoredDocument
 from muniment.parties.model import parse_address
 from muniment.units.errors import Place
 from muniment.units.ids import AssetId, AssetRecordId, DocumentId, SecurityId, TenantId, parse_id
@@ -42,6 +42,7 @@ _ASSET_ID: Final = re.compile(r"0x[0-9a-f]{64}")
 
 AsActor: TypeAlias = SkipValidation[NamedDependency[Actor]]
 Begin: TypeAlias = SkipValidation[NamedDependency[Callable[[TenantId], AbstractContextManager[InstrumentsUnit]]]]
+BeginPublic: TypeAlias = SkipValidation[NamedDependency[Callable[[], AbstractContextManager[PublicUnit]]]]
 Id: TypeAlias = FromPath[str]
 IdempotencyKey: TypeAlias = Annotated[
     str | None, HeaderParameter(name="Idempotency-Key", description="The same key with the same request gives the same answer.")
@@ -112,6 +113,32 @@ class TokenisedAssetBody(_Wire, frozen=True, kw_only=True):
     asset_id: str
     title: str
     warnings: list[str]
+
+
+class PublicAssetBody(_Wire, frozen=True, kw_only=True):
+    """What the chain shows of an asset; `documents` is how many digests are anchored under it."""
+
+    asset_id: str
+    registered_at: dt.datetime
+    is_retired: bool
+    token_address: str | None
+    documents: int
+
+
+class PublicAnchorBody(_Wire, frozen=True, kw_only=True):
+    """An asset under which a document's digest is anchored, and since when."""
+
+    asset_id: str
+    anchored_at: dt.datetime
+
+
+class PublicFactsBody(_Wire, frozen=True, kw_only=True):
+    """What anybody may know of a hash: the asset whose id it is (null where it is none), and where it is anchored as a document."""
+
+    hash: str
+    is_known: bool
+    asset: PublicAssetBody | None
+    anchors: list[PublicAnchorBody]
 
 
 class DefectBody(_Wire, frozen=True, kw_only=True):
@@ -366,6 +393,13 @@ def get_document(actor: AsActor, document_id: Id, begin: Begin) -> Response[byte
     return Response(content, media_type=document.print.media_type, headers=headers)
 
 
+@get("/v1/verification/{digest:str}", opt={"public": True}, sync_to_thread=True, tags=["Public"], summary="What the chain says of a hash")
+def get_public_verification(digest: Id, begin_public: BeginPublic) -> PublicFactsBody:
+    """Say, to anybody, whether a hash is an asset's id or a document's keccak256 digest, and since when the chain knows it."""
+    with begin_public() as unit:
+        return public_facts_body(commands.look_up(digest, unit=unit))
+
+
 @get("/v1/securities", sync_to_thread=True, tags=["Securities"], summary="Securities")
 def get_securities(actor: AsActor, begin: Begin) -> list[SecurityBody]:
     """Return the organisation's securities, oldest first."""
@@ -439,6 +473,7 @@ ROUTES: Sequence[HTTPRouteHandler] = [
     get_asset,
     get_record,
     get_verification,
+    get_public_verification,
     post_asset,
     post_vehicle,
     post_company,
@@ -454,6 +489,25 @@ ROUTES: Sequence[HTTPRouteHandler] = [
     get_security_documents,
     post_security_document,
 ]
+
+
+def public_facts_body(facts: commands.PublicFacts) -> PublicFactsBody:
+    """Return the wire shape."""
+    asset = facts.asset
+    return PublicFactsBody(
+        hash=facts.digest,
+        is_known=facts.is_known,
+        asset=None
+        if asset is None
+        else PublicAssetBody(
+            asset_id=asset.asset_id,
+            registered_at=asset.registered_at,
+            is_retired=asset.is_retired,
+            token_address=asset.token,
+            documents=asset.documents,
+        ),
+        anchors=[PublicAnchorBody(asset_id=each.asset_id, anchored_at=each.anchored_at) for each in facts.anchors],
+    )
 
 
 def asset_id_from(text: str) -> AssetId:

@@ -84,6 +84,17 @@ class Title:
     state: Literal["requested", "minted"]
 
 
+@dataclass(frozen=True, slots=True)
+class PublicAsset:
+    """What the chain shows everybody of an asset. `token` is the one contract that stands for it, where there is one."""
+
+    asset_id: AssetId
+    registered_at: dt.datetime
+    is_retired: bool
+    token: Address | None
+    documents: int
+
+
 class Assets(Protocol):
     """Asset records of this transaction's issuer, their personal values and documents."""
 
@@ -215,6 +226,14 @@ class Suites(Protocol):
         """Put a contract on the follower's list, as this issuer's or (`shared`) as the platform's."""
         ...
 
+    def add_anchor(self, digest: str, asset_id: AssetId, *, at: dt.datetime) -> None:
+        """Keep, for everybody to find, that a document's digest is anchored under an asset; what is kept stays as it is."""
+        ...
+
+    def assets_anchoring(self, digest: str, *, limit: int) -> Sequence[AssetId]:
+        """Return the assets of any issuer under which a digest was anchored, oldest first."""
+        ...
+
     def title(self, asset_record_id: AssetRecordId) -> Title | None:
         """Return an asset's deed."""
         ...
@@ -262,6 +281,10 @@ class InstrumentsChain(Protocol):
 
     def document_anchored_at(self, asset_id: AssetId, digest: bytes, *, registry: Address) -> dt.datetime | None:
         """Return when a document's digest was anchored under its asset; None where it was not."""
+        ...
+
+    def public_asset(self, asset_id: AssetId, *, registry: Address) -> PublicAsset | None:
+        """Return what the chain shows of an asset; None for an id that the registry does not know."""
         ...
 
     def set_token_document(self, token: Address, document_id: DocumentId, digest: bytes, *, operator: Address) -> ChainTransaction:
@@ -330,6 +353,20 @@ class PlatformUnit(Protocol):
     @property
     def instruments_chain(self) -> InstrumentsChain:
         """Contracts; what it submits is the platform's."""
+        ...
+
+
+class PublicUnit(Protocol):
+    """One transaction of nobody: what is public on the chain, and the index that finds it."""
+
+    @property
+    def suites(self) -> Suites:
+        """Platform contracts and public anchors."""
+        ...
+
+    @property
+    def instruments_chain(self) -> InstrumentsChain:
+        """Contracts, only asked."""
         ...
 
 

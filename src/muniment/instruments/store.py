@@ -166,6 +166,16 @@ PLATFORM_CONTRACT = sa.Table(
     schema="instruments",
 )
 
+PUBLIC_ANCHOR = sa.Table(
+    "public_anchor",
+    METADATA,
+    sa.Column("chain_id", sa.BigInteger, primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("asset_id", sa.Text, primary_key=True),
+    sa.Column("recorded_at", _INSTANT, nullable=False),
+    schema="instruments",
+)
+
 _DOCUMENT_WITHOUT_CONTENT = [column for column in DOCUMENT.c if column.name != "content"]
 
 
@@ -578,6 +588,22 @@ class PostgresSuites:
         """Put a contract on the follower's list, as this issuer's or (`shared`) as the platform's."""
         tenant_id = None if shared else self._tenant_id
         PostgresKnownContracts(self._connection).add(address, tenant_id=tenant_id, artifact=artifact, deployed_block=deployed_block)
+
+    def add_anchor(self, digest: str, asset_id: AssetId, *, at: dt.datetime) -> None:
+        """Keep, for everybody to find, that a document's digest is anchored under an asset; what is kept stays as it is."""
+        self._connection.execute(
+            upsert(PUBLIC_ANCHOR).values(chain_id=self._chain_id, digest=digest, asset_id=asset_id, recorded_at=at).on_conflict_do_nothing()
+        )
+
+    def assets_anchoring(self, digest: str, *, limit: int) -> Sequence[AssetId]:
+        """Return the assets of any issuer under which a digest was anchored, oldest first."""
+        query = (
+            sa.select(PUBLIC_ANCHOR.c.asset_id)
+            .where(PUBLIC_ANCHOR.c.chain_id == self._chain_id, PUBLIC_ANCHOR.c.digest == digest)
+            .order_by(PUBLIC_ANCHOR.c.recorded_at, PUBLIC_ANCHOR.c.asset_id)
+            .limit(limit)
+        )
+        return [AssetId(asset_id) for asset_id in self._connection.scalars(query)]
 
     def title(self, asset_record_id: AssetRecordId) -> Title | None:
         """Return an asset's deed."""

@@ -38,6 +38,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "access.not_signed_in": 401,
     "access.wrong_credentials": 401,
     "access.too_many_attempts": 429,
+    "app.too_many_lookups": 429,
     "access.idempotency_conflict": 409,
     "access.approval_closed": 409,
     "infra.unknown_transaction": 404,

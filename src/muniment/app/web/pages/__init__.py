@@ -15,6 +15,7 @@ from muniment.app.web.pages import (
     securities,
     tokenise,
     transactions,
+    verifying,
 )
 
 ROUTES = [
@@ -31,6 +32,7 @@ ROUTES = [
     *transactions.ROUTES,
     *control.ROUTES,
     *developers.ROUTES,
+    *verifying.ROUTES,
 ]
 
 __all__ = ["ROUTES"]
