@@ -167,3 +167,25 @@ def test_an_american_vin_with_a_wrong_digit_is_refused_and_a_kind_that_is_none_t
     record.write_text(json.dumps({"kind": "ship"}), encoding="utf-8")
     ended = command_line.owner("tokenise", "asset", str(record), "--json")
     assert (ended.code, ended.refusal["code"], ended.refusal["place"]["field"]) == (2, "instruments.record_invalid", "kind")
+
+
+def test_a_lien_is_filed_shown_and_released(tokenise: Callable[..., Any], vehicle: dict[str, Any], command_line: CommandLine) -> None:
+    asset_id = tokenise(vehicle).told["asset_id"]
+    before = command_line.owner("liens", "show", asset_id, "--json").told
+    assert (before["owner"], [event["act"] for event in before["events"]]) == (
+        WALLET,
+        ["minted", *["lien_placed"] * len(before["open_liens"])],
+    )
+    lien = command_line.folder / "lien.json"
+    lien.write_text(json.dumps({"reference": "L-1", "holder": "Invented Bank", "registered_date": "2026-02-01"}), encoding="utf-8")
+    filed = command_line.owner("liens", "file", asset_id, str(lien), "--json")
+    assert filed.code == 0, filed
+    shown = command_line.owner("liens", "show", asset_id, "--json").told
+    assert shown["open_liens"][-1]["lien"]["holder"] == "Invented Bank"
+    assert filed.told["lien_id"] in command_line.owner("liens", "show", asset_id).out
+    released = command_line.owner("liens", "release", asset_id, filed.told["lien_id"], "--json")
+    assert (released.code, released.told["state"]) == (0, "released")
+    after = command_line.owner("liens", "show", asset_id, "--json").told
+    assert (after["open_liens"], after["events"][-1]["act"]) == (before["open_liens"], "lien_released")
+    again = command_line.owner("liens", "release", asset_id, filed.told["lien_id"], "--json")
+    assert (again.code, again.refusal["code"]) == (2, "instruments.lien_not_found")

@@ -20,19 +20,31 @@ from muniment.instruments.commands import (
     TokeniseVehicle,
     draft_security,
     erase_personal_value,
+    file_lien,
+    release_lien,
     store_document,
     tokenise_asset,
     tokenise_vehicle,
     verify_asset,
     view_anchors,
+    view_title,
     view_verification,
 )
 from muniment.instruments.commands import (
     deploy_security as order_deployment,
 )
-from muniment.instruments.errors import AssetNotFound, DocumentAlreadyStored, DocumentTooLarge, SymbolTaken, WrongState
+from muniment.instruments.errors import (
+    AssetNotFound,
+    DocumentAlreadyStored,
+    DocumentTooLarge,
+    LienNotFound,
+    NoTitle,
+    RecordInvalid,
+    SymbolTaken,
+    WrongState,
+)
 from muniment.instruments.model.securities import DeployedSecurity
-from muniment.instruments.process import anchor_documents, deploy_platform, deploy_security, register_asset
+from muniment.instruments.process import anchor_documents, deploy_platform, deploy_security, register_asset, settle_lien
 from muniment.units.ids import Address, TenantId
 from tests.access.unit import an_actor
 from tests.infra.rig import an_address
@@ -101,6 +113,49 @@ def test_an_assets_documents_are_anchored_under_its_id_and_on_its_token(stage: S
     assert len(token.decode_output("getAllDocuments", stage.evm.call(security.token_address, token.encode_call("getAllDocuments")))) == 2
     # Run again, nothing is sent twice.
     assert isinstance(anchor_documents(asset.asset_record_id, units=stage.units(tenant_id)), Done)
+
+
+LIEN = {"reference": "L-77", "holder": "Invented Bank", "registered_date": "2026-02-01", "amount": {"amount": "9000", "currency": "EUR"}}
+
+
+def test_a_lien_stops_the_deed_until_it_is_released_and_the_history_tells_all(stage: Stage, issuer: tuple[TenantId, Actor]) -> None:
+    tenant_id, owner = issuer
+    wallet, other = an_address(0xD0D1), an_address(0xD0D2)
+    asset = a_vehicle(stage, tenant_id, owner, title_owner=wallet)
+    with stage.begin(tenant_id) as unit, pytest.raises(NoTitle):
+        file_lien(owner, asset.asset_record_id, LIEN, unit=unit)
+    registered(stage, tenant_id, asset, title_owner=wallet)
+    deed = contract_artifacts.load("title_deed")
+    (watched,) = stage.rows("SELECT address FROM infra.contract WHERE artifact = 'title_deed' AND tenant_id = :t", t=tenant_id)
+
+    def may_move() -> bool:
+        answer = stage.evm.call(Address(watched.address), deed.encode_call("canTransfer", wallet, other, int(asset.asset_id, 16)))
+        return bool(deed.decode_output("canTransfer", answer))
+
+    assert may_move()
+    with stage.begin(tenant_id) as unit:
+        lien_id = file_lien(owner, asset.asset_record_id, LIEN, unit=unit)
+    stage.run(lambda: settle_lien(asset.asset_record_id, lien_id, is_released=False, units=stage.units(tenant_id)))
+    assert not may_move()
+    with stage.begin(tenant_id) as unit:
+        history = view_title(owner, asset.asset_record_id, unit=unit)
+        assert (history.owner, history.open_liens) == (wallet, (lien_id,))
+        assert (history.texts[lien_id].holder, history.texts[lien_id].reference) == ("Invented Bank", "L-77")
+        with pytest.raises(DocumentAlreadyStored):
+            file_lien(owner, asset.asset_record_id, LIEN, unit=unit)
+    with stage.begin(tenant_id) as unit:
+        with pytest.raises(LienNotFound):
+            release_lien(owner, asset.asset_record_id, "0x" + "ab" * 32, unit=unit)
+        release_lien(owner, asset.asset_record_id, lien_id, unit=unit)
+    stage.run(lambda: settle_lien(asset.asset_record_id, lien_id, is_released=True, units=stage.units(tenant_id)))
+    assert may_move()
+    with stage.begin(tenant_id) as unit:
+        history = view_title(owner, asset.asset_record_id, unit=unit)
+        assert [event.act for event in history.events] == ["minted", "lien_placed", "lien_released"]
+        assert history.open_liens == () and history.events[0].receiver == wallet
+        assert verify_asset(asset.asset_id, unit=unit).holds
+    with stage.begin(tenant_id) as unit, pytest.raises(RecordInvalid):
+        file_lien(owner, asset.asset_record_id, {**LIEN, "holder": ""}, unit=unit)
 
 
 def test_a_vehicle_is_registered_and_its_deed_minted_to_the_owners_wallet(stage: Stage, issuer: tuple[TenantId, Actor]) -> None:

@@ -101,7 +101,7 @@ def vehicle(
     as_json: JsonOption = False,
 ) -> None:
     """Tokenise a vehicle and mint its deed to the owner's wallet."""
-    described, personal = _json(record), _json(owner)
+    described, personal = json_of(record), json_of(owner)
     with open_units() as units:
         actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
         with units.begin(actor.tenant_id) as unit:
@@ -134,8 +134,8 @@ def asset(
 
     Kinds: artwork, commodity, debt, equity, fund_unit, other, real_estate, revenue_share, vehicle.
     """
-    described = _json(record)
-    known = {} if personal is None else _json(personal)
+    described = json_of(record)
+    known = {} if personal is None else json_of(personal)
     uploads = tuple(upload_of(path) for path in document or [])
     wallet = parse_address(title_owner) if title_owner else None
     with open_units() as units:
@@ -183,7 +183,8 @@ def _bytes(file: Path) -> bytes:
         raise CannotRead(file=file, problem=error.strerror or type(error).__name__, place=Place(file=str(file))) from None
 
 
-def _json(file: Path) -> dict[str, Any]:
+def json_of(file: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; refuse anything else."""
     content = _bytes(file)
     try:
         if len(content) > FILE_BYTES_MAX:

@@ -21,7 +21,7 @@ from muniment.infra.evm.sender import TransactionFinal
 from muniment.infra.jobs import Done, JobTable, ProcessOutcome, RunningJob
 from muniment.infra.outbox import EventHandlers, RecordedEvent
 from muniment.instruments import process as instruments_process
-from muniment.instruments.commands import ANCHOR_DOCUMENTS_JOB
+from muniment.instruments.commands import ANCHOR_DOCUMENTS_JOB, LIEN_JOB
 from muniment.instruments.events import SecurityDeployed
 from muniment.parties import commands as parties_commands
 from muniment.parties import process as parties_process
@@ -93,6 +93,12 @@ class WorkerTables:
             "instruments.register_asset": self._register_asset,
             ANCHOR_DOCUMENTS_JOB: lambda job: instruments_process.anchor_documents(
                 AssetRecordId(UUID(job.args["asset_record_id"])), units=self._units_of(job)
+            ),
+            LIEN_JOB: lambda job: instruments_process.settle_lien(
+                AssetRecordId(UUID(job.args["asset_record_id"])),
+                job.args["lien_id"],
+                is_released=job.args["is_released"],
+                units=self._units_of(job),
             ),
             "instruments.deploy_security": self._deploy_security,
             "compliance.register_investors": lambda job: compliance_process.register_investors(units=self._units_of(job)),

@@ -11,8 +11,10 @@ from eth_hash.auto import keccak
 from muniment.infra.evm import contract_artifacts
 from muniment.infra.evm.addresses import created_address
 from muniment.infra.evm.client import Evm
+from muniment.infra.evm.decoding import TRANSFER_TOPIC, ChainLog, to_address
 from muniment.infra.evm.sender import ChainTransaction, Transactions
 from muniment.instruments.model.securities import SecurityTerms
+from muniment.instruments.model.titles import TitleAct, TitleEvent
 from muniment.instruments.ports import PublicAsset
 from muniment.units.ids import Address, AssetId, DocumentId, TenantId
 
@@ -29,6 +31,11 @@ PAYMENT_TOKEN_SYMBOL = "tUSD"  # noqa: S105 - a ticker, no password
 PAYMENT_TOKEN_DECIMALS = 6
 AUDIT_KIND = keccak(b"audit head")
 DOCUMENT_KIND = keccak(b"document")
+LIEN_ACTS: Mapping[bytes, TitleAct] = {
+    keccak(b"LienPlaced(uint256,bytes32,address)"): "lien_placed",
+    keccak(b"LienAssigned(uint256,bytes32,address)"): "lien_assigned",
+    keccak(b"LienReleased(uint256,bytes32,address)"): "lien_released",
+}
 ZERO_ADDRESS = Address("0x" + "0" * 40)
 
 # Limits with room above what was measured; what is not used is not paid. EIP-7825 caps a transaction at 16,777,216.
@@ -126,6 +133,36 @@ class EvmInstruments:
         answer = self._evm.call(registry, artifact.encode_call("anchored_at", _bytes32(asset_id), DOCUMENT_KIND, digest))
         seconds = int(artifact.decode_output("anchored_at", answer))
         return dt.datetime.fromtimestamp(seconds, tz=dt.UTC) if seconds else None
+
+    def title_events(self, token_id: int) -> Sequence[TitleEvent]:
+        """Return what happened to a title of this issuer until the last final block; nothing where it has no register of titles."""
+        created = self._transactions.find("instruments.title_deed.create")
+        if created is None or created.block_number is None:
+            return []
+        deed, token, last = self._title_deed(), token_id.to_bytes(32, "big"), self._evm.final_block_number()
+        asked: list[list[bytes | None]] = [[TRANSFER_TOPIC, None, None, token], *([topic, token] for topic in LIEN_ACTS)]
+        logs = [log for topics in asked for log in self._evm.logs([deed], from_block=created.block_number, to_block=last, topics=topics)]
+        numbers = sorted({log.block_number for log in logs})
+        times = {
+            header.number: dt.datetime.fromtimestamp(header.timestamp_seconds, tz=dt.UTC)
+            for header in (self._evm.header(number) for number in numbers)
+        }
+        return [_title_event(log, times[log.block_number]) for log in logs]
+
+    def place_lien(self, asset_id: AssetId, lien_id: str, *, operator: Address) -> ChainTransaction:
+        """Submit a lien upon a title; the operator answers for the lienholder."""
+        purpose, lien = f"place_lien:{asset_id}:{lien_id[2:]}", bytes.fromhex(lien_id[2:])
+        return self._call("title_deed", self._title_deed(), operator, purpose, "place_lien", int(asset_id, 16), lien, operator)
+
+    def release_lien(self, asset_id: AssetId, lien_id: str, *, operator: Address) -> ChainTransaction:
+        """Submit the release of a lien."""
+        purpose, lien = f"release_lien:{asset_id}:{lien_id[2:]}", bytes.fromhex(lien_id[2:])
+        return self._call("title_deed", self._title_deed(), operator, purpose, "release_lien", int(asset_id, 16), lien)
+
+    def _title_deed(self) -> Address:
+        created = self._transactions.find("instruments.title_deed.create")
+        assert created is not None, "a title that is minted has its register"
+        return created_address(created.sender, created.nonce)
 
     def public_asset(self, asset_id: AssetId, *, registry: Address) -> PublicAsset | None:
         """Return what the chain shows of an asset; None for an id that the registry does not know."""
@@ -247,6 +284,15 @@ class EvmInstruments:
         return self._transactions.submit(
             tenant_id=self._tenant_id, sender=sender, to=to, data=data, purpose=f"instruments.{purpose}", gas_limit=gas_limit
         )
+
+
+def _title_event(log: ChainLog, occurred_at: dt.datetime) -> TitleEvent:
+    place = (log.block_number, log.log_index, log.transaction_hash, occurred_at)
+    if log.topics[0] == TRANSFER_TOPIC:
+        giver, receiver = to_address(log.topics[1]), to_address(log.topics[2])
+        act: TitleAct = "minted" if giver == ZERO_ADDRESS else "burned" if receiver == ZERO_ADDRESS else "transferred"
+        return TitleEvent(act, *place, giver=None if act == "minted" else giver, receiver=None if act == "burned" else receiver)
+    return TitleEvent(LIEN_ACTS[log.topics[0]], *place, lien_id="0x" + log.topics[2].hex(), lienholder=to_address(log.topics[3]))
 
 
 def audit_subject(tenant_id: TenantId) -> bytes:

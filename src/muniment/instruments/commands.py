@@ -18,8 +18,10 @@ from muniment.instruments.errors import (
     DocumentNameInvalid,
     DocumentTooLarge,
     FieldTooLong,
+    LienNotFound,
     NoCapTable,
     NotAHash,
+    NoTitle,
     RecordInvalid,
     WrongState,
 )
@@ -55,6 +57,7 @@ from muniment.instruments.model.securities import (
     check_terms,
     symbol_from,
 )
+from muniment.instruments.model.titles import LIEN_MEDIA_TYPE, TitleHistory, history_of, lien_id_of, lien_text, parse_lien
 from muniment.instruments.model.vehicles import parse_vin
 from muniment.instruments.model.verification import AssetVerification, Held, verify
 from muniment.instruments.ports import InstrumentsUnit, PublicAsset, PublicUnit, StoredAsset, StoredDocument
@@ -64,6 +67,9 @@ from muniment.units.shares import format_shares
 
 ANCHOR_DOCUMENTS_JOB = "instruments.anchor_documents"
 """The job that puts the digests of an asset's documents on the chain."""
+
+LIEN_JOB = "instruments.settle_lien"
+"""The job that places a lien or lets it go."""
 
 DOCUMENT_BYTES_MAX = 10_000_000
 ANCHORS_SHOWN_MAX = 20
@@ -315,6 +321,66 @@ def view_verification(actor: Actor, asset_id: AssetId, *, unit: InstrumentsUnit)
     """Return what `verify_asset` finds to somebody who may read the asset."""
     authorize(actor, Action.INSTRUMENTS_VIEW, tenant_id=unit.tenant_id)
     return verify_asset(asset_id, unit=unit)
+
+
+def view_title(actor: Actor, asset_record_id: AssetRecordId, *, unit: InstrumentsUnit) -> TitleHistory:
+    """Return the history of an asset's title from the chain, until the last final block; empty where it has no deed."""
+    authorize(actor, Action.INSTRUMENTS_VIEW, tenant_id=unit.tenant_id)
+    asset = unit.assets.get(asset_record_id)
+    if unit.suites.title(asset_record_id) is None:
+        return history_of([], {})
+    told = [
+        lien_text(parse_lien(lien)) for lien in json.loads(asset.canonical_json)["asset"].get("liens", []) if "released_date" not in lien
+    ]
+    told += [
+        unit.assets.document_content(document.document_id)
+        for document in unit.assets.documents(asset_record_id)
+        if document.print.media_type == LIEN_MEDIA_TYPE
+    ]
+    texts = {lien_id_of(text): parse_lien(json.loads(text)) for text in told}
+    return history_of(unit.instruments_chain.title_events(int(asset.asset_id, 16)), texts)
+
+
+def file_lien(actor: Actor, asset_record_id: AssetRecordId, described: Mapping[str, Any], *, unit: InstrumentsUnit) -> str:
+    """Have a lien placed upon an asset's deed, which then does not move; return the lien's id. Its text is kept as a document.
+
+    Raises:
+        RecordInvalid, FieldTooLong, NotADate, NotAnAmount: the place names the field.
+        NoTitle: the asset has no deed in somebody's wallet.
+        DocumentAlreadyStored: the same lien was filed before.
+
+    """
+    authorize(actor, Action.INSTRUMENTS_TOKENISE, tenant_id=unit.tenant_id)
+    text = lien_text(parse_lien(described))
+    lien_id = lien_id_of(text)
+    asset = _titled(asset_record_id, unit=unit)
+    upload = DocumentUpload(f"lien-{lien_id[2:18]}.json", LIEN_MEDIA_TYPE, text)
+    _store(actor, asset_record_id, upload, in_record=False, unit=unit)
+    _defer_lien(asset_record_id, lien_id, is_released=False, unit=unit)
+    unit.audit.record(actor, Action.INSTRUMENTS_TOKENISE, f"asset/{asset.asset_id}", {"lien_filed": lien_id})
+    return lien_id
+
+
+def release_lien(actor: Actor, asset_record_id: AssetRecordId, lien_id: str, *, unit: InstrumentsUnit) -> None:
+    """Have a lien upon an asset's deed released; refuse one that is not open."""
+    authorize(actor, Action.INSTRUMENTS_TOKENISE, tenant_id=unit.tenant_id)
+    asset, wanted = _titled(asset_record_id, unit=unit), parse_hash(lien_id)
+    if wanted not in view_title(actor, asset_record_id, unit=unit).open_liens:
+        raise LienNotFound(lien_id=wanted)
+    _defer_lien(asset_record_id, wanted, is_released=True, unit=unit)
+    unit.audit.record(actor, Action.INSTRUMENTS_TOKENISE, f"asset/{asset.asset_id}", {"lien_released": wanted})
+
+
+def _titled(asset_record_id: AssetRecordId, *, unit: InstrumentsUnit) -> StoredAsset:
+    asset, title = unit.assets.get(asset_record_id), unit.suites.title(asset_record_id)
+    if title is None or title.state != "minted":
+        raise NoTitle(title=asset.title)
+    return asset
+
+
+def _defer_lien(asset_record_id: AssetRecordId, lien_id: str, *, is_released: bool, unit: InstrumentsUnit) -> None:
+    arguments = {"asset_record_id": str(asset_record_id), "lien_id": lien_id, "is_released": is_released}
+    unit.jobs.defer(LIEN_JOB, arguments, lock=f"instruments:{unit.tenant_id}")
 
 
 def view_assets(actor: Actor, *, unit: InstrumentsUnit, limit: int = 50, after: AssetRecordId | None = None) -> Sequence[StoredAsset]:

@@ -118,6 +118,22 @@ class WrongState(MunimentError):
     cure = "Wait for the step before, or look at the security's page to see why it stands still."
 
 
+class NoTitle(MunimentError):
+    """No deed stands for the asset, or it is not minted yet."""
+
+    code = "instruments.no_title"
+    message = "No deed of {title} is in anybody's wallet."
+    cure = "Tokenise the asset with its owner's wallet, and wait until the deed is minted."
+
+
+class LienNotFound(MunimentError):
+    """No such lien is open on the asset's deed."""
+
+    code = "instruments.lien_not_found"
+    message = "No lien {lien_id} is open on this asset."
+    cure = "Show the asset's title and take an open lien's id from there."
+
+
 class NotAHash(MunimentError):
     """No 32 bytes in hexadecimal."""
 

@@ -26,6 +26,7 @@ from muniment.instruments.commands import DOCUMENT_BYTES_MAX, DocumentUpload, Dr
 from muniment.instruments.errors import AssetNotFound
 from muniment.instruments.model.ocf_archive import ARCHIVE_BYTES_MAX, pack
 from muniment.instruments.model.securities import DraftedSecurity, Security
+from muniment.instruments.model.titles import TitleHistory
 from muniment.instruments.ports import InstrumentsUnit, PublicUnit, StoredAsset, StoredDocument
 from muniment.parties.model import parse_address
 from muniment.units.errors import Place
@@ -113,6 +114,46 @@ class TokenisedAssetBody(_Wire, frozen=True, kw_only=True):
     asset_id: str
     title: str
     warnings: list[str]
+
+
+class NewLienBody(_Wire, frozen=True, kw_only=True):
+    """A lien: reference, holder, registered_date, and the amount where there is one."""
+
+    lien: dict[str, Any]
+
+
+class LienIdBody(_Wire, frozen=True, kw_only=True):
+    """The id of a lien: keccak256 of its canonical JSON (RFC 8785)."""
+
+    lien_id: str
+
+
+class OpenLienBody(_Wire, frozen=True, kw_only=True):
+    """A lien that holds the deed; its text is null where it was not filed here."""
+
+    lien_id: str
+    lien: dict[str, Any] | None
+
+
+class TitleEventBody(_Wire, frozen=True, kw_only=True):
+    """One thing that happened to a title: minted, transferred, burned, lien_placed, lien_assigned or lien_released."""
+
+    act: str
+    occurred_at: dt.datetime
+    block_number: int
+    transaction_hash: str
+    giver: str | None
+    receiver: str | None
+    lien_id: str | None
+    lienholder: str | None
+
+
+class TitleBody(_Wire, frozen=True, kw_only=True):
+    """A title as the chain's events leave it; the owner is null where there is no deed."""
+
+    owner: str | None
+    open_liens: list[OpenLienBody]
+    events: list[TitleEventBody]
 
 
 class PublicAssetBody(_Wire, frozen=True, kw_only=True):
@@ -354,6 +395,57 @@ def get_ocf(actor: AsActor, asset_id: Id, begin: Begin) -> Response[bytes]:
     return Response(pack(files), media_type="application/zip", headers=headers)
 
 
+@get("/v1/assets/{asset_id:str}/title", sync_to_thread=True, tags=["Assets"], summary="The history of a title")
+def get_title(actor: AsActor, asset_id: Id, begin: Begin) -> TitleBody:
+    """Return who held the deed of a unique asset, and which liens were placed on it and released, from the chain's events."""
+    with begin(actor.tenant_id) as unit:
+        asset = commands.find_asset(actor, asset_id_from(asset_id), unit=unit)
+        return title_body(commands.view_title(actor, asset.asset_record_id, unit=unit))
+
+
+@post("/v1/assets/{asset_id:str}/liens", sync_to_thread=True, tags=["Assets"], summary="File a lien", status_code=202)
+def post_lien(
+    request: InstrumentsRequest,
+    actor: AsActor,
+    asset_id: Id,
+    data: JSONBody[NewLienBody],
+    begin: Begin,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[LienIdBody]:
+    """Have a lien placed upon an asset's deed; while it is open the deed does not move. `holder` is an institution, never a person."""
+    with begin(actor.tenant_id) as unit:
+
+        def run() -> Answer:
+            asset = commands.find_asset(actor, asset_id_from(asset_id), unit=unit)
+            lien_id = commands.file_lien(actor, asset.asset_record_id, data.lien, unit=unit)
+            return Answer(status=202, body=msgspec.to_builtins(LienIdBody(lien_id=lien_id)))
+
+        answer = idempotently(actor, idempotency_key, _request_of(request, msgspec.to_builtins(data)), run, unit=unit)
+    return Response(msgspec.convert(answer.body, LienIdBody), status_code=answer.status)
+
+
+@post(
+    "/v1/assets/{asset_id:str}/liens/{lien_id:str}/release",
+    sync_to_thread=True,
+    tags=["Assets"],
+    summary="Release a lien",
+    status_code=202,
+)
+def post_lien_release(
+    request: InstrumentsRequest, actor: AsActor, asset_id: Id, lien_id: Id, begin: Begin, idempotency_key: IdempotencyKey = None
+) -> Response[LienIdBody]:
+    """Have an open lien upon an asset's deed released."""
+    with begin(actor.tenant_id) as unit:
+
+        def run() -> Answer:
+            asset = commands.find_asset(actor, asset_id_from(asset_id), unit=unit)
+            commands.release_lien(actor, asset.asset_record_id, lien_id, unit=unit)
+            return Answer(status=202, body=msgspec.to_builtins(LienIdBody(lien_id=commands.parse_hash(lien_id))))
+
+        answer = idempotently(actor, idempotency_key, _request_of(request, {}), run, unit=unit)
+    return Response(msgspec.convert(answer.body, LienIdBody), status_code=answer.status)
+
+
 @get("/v1/assets/{asset_id:str}/documents", sync_to_thread=True, tags=["Documents"], summary="An asset's documents")
 def get_asset_documents(actor: AsActor, asset_id: Id, begin: Begin) -> list[DocumentBody]:
     """Return the documents of an asset, oldest first, without their bytes."""
@@ -473,6 +565,9 @@ ROUTES: Sequence[HTTPRouteHandler] = [
     get_asset,
     get_record,
     get_verification,
+    get_title,
+    post_lien,
+    post_lien_release,
     get_public_verification,
     post_asset,
     post_vehicle,
@@ -489,6 +584,30 @@ ROUTES: Sequence[HTTPRouteHandler] = [
     get_security_documents,
     post_security_document,
 ]
+
+
+def title_body(history: TitleHistory) -> TitleBody:
+    """Return the wire shape."""
+    return TitleBody(
+        owner=history.owner,
+        open_liens=[
+            OpenLienBody(lien_id=lien_id, lien=msgspec.to_builtins(history.texts[lien_id]) if lien_id in history.texts else None)
+            for lien_id in history.open_liens
+        ],
+        events=[
+            TitleEventBody(
+                act=event.act,
+                occurred_at=event.occurred_at,
+                block_number=event.block_number,
+                transaction_hash=event.transaction_hash,
+                giver=event.giver,
+                receiver=event.receiver,
+                lien_id=event.lien_id,
+                lienholder=event.lienholder,
+            )
+            for event in history.events
+        ],
+    )
 
 
 def public_facts_body(facts: commands.PublicFacts) -> PublicFactsBody:

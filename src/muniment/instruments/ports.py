@@ -13,6 +13,7 @@ from muniment.infra.evm.sender import ChainTransaction, Transactions
 from muniment.instruments.model.assets import DocumentPrint, PersonalValue
 from muniment.instruments.model.ocf import OcfPackage
 from muniment.instruments.model.securities import Security, SecurityTerms
+from muniment.instruments.model.titles import TitleEvent
 from muniment.parties.ports import PartiesUnit
 from muniment.units.ids import Address, AssetId, AssetRecordId, DocumentId, SecurityId, TenantId, UserId
 
@@ -281,6 +282,18 @@ class InstrumentsChain(Protocol):
 
     def document_anchored_at(self, asset_id: AssetId, digest: bytes, *, registry: Address) -> dt.datetime | None:
         """Return when a document's digest was anchored under its asset; None where it was not."""
+        ...
+
+    def title_events(self, token_id: int) -> Sequence[TitleEvent]:
+        """Return what happened to a title of this issuer until the last final block; nothing where it has no register of titles."""
+        ...
+
+    def place_lien(self, asset_id: AssetId, lien_id: str, *, operator: Address) -> ChainTransaction:
+        """Submit a lien upon a title; the operator answers for the lienholder."""
+        ...
+
+    def release_lien(self, asset_id: AssetId, lien_id: str, *, operator: Address) -> ChainTransaction:
+        """Submit the release of a lien."""
         ...
 
     def public_asset(self, asset_id: AssetId, *, registry: Address) -> PublicAsset | None:

@@ -161,6 +161,15 @@ def deploy_security(
     return Done(wakes=token_purpose(security_id))
 
 
+def settle_lien(asset_record_id: AssetRecordId, lien_id: str, *, is_released: bool, units: Units) -> ProcessOutcome:
+    """Place a lien upon the deed of an asset, which stops the deed from moving, or let it go."""
+    with units() as unit:
+        asset, suite = unit.assets.get(asset_record_id), _suite(unit)
+        act = unit.instruments_chain.release_lien if is_released else unit.instruments_chain.place_lien
+        sent = act(asset.asset_id, lien_id, operator=suite.operator)
+    return Done() if _are_final([sent]) else Waiting("the lien", sent.purpose)
+
+
 def _prepare(asset_record_id: AssetRecordId, *, units: Units, platform: PlatformUnits, grant_wei: int) -> Waiting | None:
     """See to the issuer's gas money and the asset's registration: both are the platform's to send, so they go in one block."""
     with platform() as unit:

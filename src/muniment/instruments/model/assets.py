@@ -321,6 +321,11 @@ def check_body(body: AssetBody) -> AssetBody:
     return msgspec.structs.replace(body, **changes)
 
 
+def check_part(part: msgspec.Struct) -> None:
+    """Refuse a part of a record whose texts, dates or amounts have the wrong form; raises as `parse_body` does."""
+    _check_texts(msgspec.to_builtins(part), "")
+
+
 def title_of(body: AssetBody) -> str:
     """Return one line that tells an asset from its neighbours."""
     match body:

@@ -42,7 +42,9 @@ from muniment.app.web.views import (
 )
 from muniment.app.web.words import count, percent, permille
 from muniment.compliance.commands import view_lockups
-from muniment.instruments.commands import download_document, view_asset, view_documents, view_securities, view_security
+from muniment.instruments.commands import download_document, view_asset, view_documents, view_securities, view_security, view_title
+from muniment.instruments.http import title_body
+from muniment.instruments.model.assets import UNIQUE_KINDS
 from muniment.instruments.model.securities import DeployingSecurity, DraftedSecurity, Security
 from muniment.parties.model import country_name
 from muniment.register.commands import view_cap_table, view_holders, view_movements
@@ -52,6 +54,14 @@ from muniment.servicing.ports import ServicingUnit
 from muniment.units.ids import Address, DocumentId, InvestorId, SecurityId, parse_id
 from muniment.units.instants import parse_date
 
+TITLE_ACTS: Final[Mapping[str, str]] = {
+    "minted": "Deed minted",
+    "transferred": "Deed transferred",
+    "burned": "Deed ended",
+    "lien_placed": "Lien filed",
+    "lien_assigned": "Lien assigned",
+    "lien_released": "Lien released",
+}
 BARS_MAX: Final = 10
 MOVEMENTS_A_PAGE: Final = 50
 TABS: Final = (
@@ -282,6 +292,7 @@ def show_documents(request: MunimentRequest, actor: AsActor, begin: Begin, secur
         head = head_of(actor, security, tab="documents", unit=unit)
         asset = view_asset(actor, security.terms.asset_record_id, unit=unit)
         documents = view_documents(actor, security.terms.asset_record_id, unit=unit)
+        title = view_title(actor, security.terms.asset_record_id, unit=unit) if asset.kind in UNIQUE_KINDS else None
     rows = [
         DocumentRow(
             document_id=str(document.document_id),
@@ -302,6 +313,8 @@ def show_documents(request: MunimentRequest, actor: AsActor, begin: Begin, secur
         crumbs=crumbs_of(security, ("Documents", "")),
         record={"title": asset.title, "kind": asset.kind.replace("_", " "), "asset_id": asset.asset_id, "recorded_at": asset.recorded_at},
         documents=rows,
+        deed=None if title is None or not title.events else title_body(title),
+        acts=TITLE_ACTS,
     )
 
 
