@@ -629,7 +629,6 @@ ROUTES: Sequence[HTTPRouteHandler] = [
     post_form_d,
     post_differences,
 ]
-ROUTES: Sequence[HTTPRouteHandler] = [get_register, get_movements, get_security_ocf, post_verify_register]
 
 
 def cap_table_body(table: CapTable, *, decimals: int) -> RegisterBody:

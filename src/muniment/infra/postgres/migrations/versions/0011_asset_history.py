@@ -6,7 +6,7 @@ from alembic import op
 from muniment.infra.postgres.row_security import grant
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 
 HASH = "~ '^0x[0-9a-f]{64}$'"
 

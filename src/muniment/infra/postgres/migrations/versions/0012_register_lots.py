@@ -6,7 +6,7 @@ from alembic import op
 from muniment.infra.postgres.row_security import protect
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 
 TABLES = (
     # Made from the movements, the annotations and whose the wallets are; may be thrown away and made again at any time.
