@@ -253,6 +253,7 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("POST", "/securities/{security_id}/deployment"): Line(Action.INSTRUMENTS_DEPLOY, form={}),
     ("GET", "/securities/{security_id}/opening"): Line(Action.COMPLIANCE_OPEN_SECURITY),
     ("POST", "/securities/{security_id}/opening"): Line(Action.COMPLIANCE_OPEN_SECURITY, form={}),
+    ("GET", "/compliance"): _listing(Action.COMPLIANCE_VIEW),
     ("GET", "/securities/{security_id}/law"): Line(Action.COMPLIANCE_VIEW),
     ("GET", "/securities/{security_id}/law/edit"): Line(Action.COMPLIANCE_CHOOSE_LAW),
     ("POST", "/securities/{security_id}/law/edit"): Line(Action.COMPLIANCE_CHOOSE_LAW, form={"law_currency": "USD"}),

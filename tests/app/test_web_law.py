@@ -110,3 +110,16 @@ def test_an_agent_sees_the_law_and_drafts_but_neither_chooses_nor_signs(rig: Rig
         page = agent.get(f"{security}/law").text
         assert "Choose packs" not in page
         assert agent.get(f"{security}/law/edit").status_code == 403
+
+
+def test_the_desk_shows_what_waits_and_how_each_security_stands(rig: Rig) -> None:
+    with signed_in(rig) as client:
+        security = a_vehicle(client, symbol="DESK").headers["location"]
+        shown = send(client, f"{security}/law/edit/preview", CHOICE)
+        send(client, f"{security}/law/edit", {**CHOICE, **hidden(shown.text)})
+    with signed_in(rig, "officer@example.com") as officer:
+        page = officer.get("/compliance").text
+        assert "us.regd.506c, us.regs.category3" in page
+        assert f'href="{security}/rules"' in page
+        assert 'href="/investors/queue?kind=sanctions"' in page
+        assert "32 rules of law" in page

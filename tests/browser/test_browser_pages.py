@@ -31,6 +31,7 @@ PAGES = {
     "movements": "/securities/{security_id}/movements",
     "rules": "/securities/{security_id}/rules",
     "rules_form": "/securities/{security_id}/rules/edit",
+    "compliance": "/compliance",
     "law": "/securities/{security_id}/law?packs=us.regd.506c&packs=us.regs.category3",
     "law_form": "/securities/{security_id}/law/edit",
     "assessment": "/assets/{asset_id}/assessment",

@@ -42,6 +42,7 @@ HTMX_CONFIG: Final = json.dumps({"includeIndicatorCSS": False, "history": False,
 AREAS: Final = (
     ("Securities", "/securities", "securities", Action.INSTRUMENTS_VIEW),
     ("Investors", "/investors", "investors", Action.PARTIES_VIEW),
+    ("Compliance", "/compliance", "compliance", Action.COMPLIANCE_VIEW),
     ("Transactions", "/transactions", "transactions", Action.SETTLEMENT_VIEW),
     ("Approvals", "/approvals", "approvals", Action.ACCESS_VIEW_APPROVALS),
     ("Audit log", "/audit", "audit", Action.ACCESS_VIEW_AUDIT),

@@ -95,13 +95,17 @@ def _ended(claims: Sequence[Claim], topic: ClaimTopic, *, at: dt.datetime) -> dt
 
 
 def law_lots(lots: Iterable[RegisterLot]) -> dict[str, tuple[Lot, ...]]:
-    """Return the register's lots by holder, in the order in which a transfer takes them (first in, first out)."""
+    """Return the register's lots by holder, in the order in which a transfer takes them (first in, first out).
+
+    The holding period counts from when the shares last left the issuer or an affiliate: a sale between others does not begin it anew
+    (17 CFR 230.144(d)(1), “the account of either the acquiror or any subsequent holder”).
+    """
     grouped: defaultdict[str, list[RegisterLot]] = defaultdict(list)
     for lot in lots:
         grouped[str(lot.holder)].append(lot)
     return {
         holder: tuple(
-            Lot(holder, lot.quantity, lot.acquired_at.date(), lot.holding_since.date(), lot.exemption)
+            Lot(holder, lot.quantity, lot.acquired_at.date(), min(lot.issuer_acquired_at, lot.acquired_at).date(), lot.exemption)
             for lot in sorted(held, key=lambda each: (each.acquired_at, each.place))
         )
         for holder, held in grouped.items()
