@@ -144,7 +144,7 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("GET", "/v1/assets/{asset_id}/verification"): Line(Action.INSTRUMENTS_VIEW),
     ("GET", "/v1/assets/{asset_id}/title"): Line(Action.INSTRUMENTS_VIEW),
     ("POST", "/v1/assets/{asset_id}/liens"): Line(Action.INSTRUMENTS_TOKENISE, json={"lien": {"reference": "L-1"}}),
-    ("POST", "/v1/assets/{asset_id}/liens/{digest}/release"): Line(Action.INSTRUMENTS_TOKENISE),
+    ("POST", "/v1/assets/{asset_id}/liens/{lien_id}/release"): Line(Action.INSTRUMENTS_TOKENISE),
     ("GET", "/v1/verification/{digest}"): _listing(Open.PUBLIC),
     ("GET", "/v1/assets/{asset_id}/cap-table"): Line(Action.PARTIES_VIEW_PERSONAL_DATA),
     ("GET", "/v1/assets/{asset_id}/ocf"): Line(Action.PARTIES_VIEW_PERSONAL_DATA),

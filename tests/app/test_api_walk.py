@@ -132,6 +132,7 @@ def all_things(world: World, things: dict[str, str]) -> dict[str, str]:
         "version": "1",
         "position": "0",
         "digest": "0x" + "7" * 64,
+        "lien_id": "0x" + "8" * 64,
     }
 
 
@@ -140,6 +141,7 @@ def no_things(all_things: dict[str, str]) -> dict[str, str]:
     """Ids of the right shape that nothing has."""
     shapes = {"asset_id": "0x" + "5" * 64, "transaction_hash": "0x" + "6" * 64}
     kept = ("action", "code", "digest", "file_path", "position", "version", "from_wallet", "blocked_wallet", "provider")
+    kept = ("action", "code", "file_path", "digest", "lien_id", "from_wallet", "blocked_wallet")
     return {name: shapes.get(name, text if name in kept else str(uuid.uuid4())) for name, text in all_things.items()}
 
 
