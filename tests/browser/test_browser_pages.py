@@ -13,7 +13,16 @@ from playwright.sync_api import Page, expect
 
 from muniment.app.books import wait_for
 from muniment.app.http.edge import CONTENT_SECURITY_POLICY
-from muniment.instruments.commands import DocumentUpload, TokeniseAsset, look_up, tokenise_asset
+from muniment.instruments.commands import (
+    DocumentUpload,
+    DraftSecurity,
+    TokeniseAsset,
+    draft_security,
+    look_up,
+    tokenise_asset,
+    view_title,
+)
+from muniment.parties.model import parse_address
 from tests.browser.conftest import SCREENSHOTS, Visit
 from tests.browser.stage import set_the_stage
 from tests.browser.world import World
@@ -293,3 +302,28 @@ def test_the_verification_page_works_without_javascript(world: World, visit: Cal
     page = window.go("/verify?hash=0x" + "ab" * 32)
     expect(page.get_by_role("heading", name="The chain does not know this hash")).to_be_visible()
     expect(page.get_by_label("Or choose the document, or drop it here")).to_be_hidden()
+
+
+def test_a_vehicles_page_tells_the_history_of_its_title(world: World, visit: Callable[..., Visit]) -> None:
+    lien = {"reference": "L-9", "holder": "Invented Bank", "registered_date": "2026-02-01"}
+    described = {"kind": "vehicle", "vin": "1M8GDM9AXKP042788", "make": "Merganser", "model": "Coach 45", "liens": [lien]}
+    wallet = parse_address("0x70997970C51812dc3A010C7d01b50e0d17dc79C8")
+    with world.units.begin(world.tenant_id) as unit:
+        asset = tokenise_asset(world.owner.actor, TokeniseAsset(described, title_owner=wallet), unit=unit)
+        request = DraftSecurity(asset.asset_record_id, "Merganser Coach", "COACH")
+        drafted = draft_security(world.owner.actor, request, unit=unit)
+
+    def is_held() -> bool:
+        with world.units.begin(world.tenant_id) as unit:
+            return len(view_title(world.owner.actor, asset.asset_record_id, unit=unit).events) == 2
+
+    wait_for("the deed and its lien", is_held)
+    for width, scheme in ACCESSIBILITY:
+        window = visit(width=width, color_scheme=scheme)
+        window.sign_in(world.owner)
+        page = window.go(f"/securities/{drafted.terms.security_id}/documents")
+        expect(page.get_by_role("rowheader", name="Deed minted")).to_be_visible()
+        expect(page.get_by_role("rowheader", name="Lien filed")).to_be_visible()
+        expect(page.get_by_text("Invented Bank, L-9")).to_be_visible()
+        assert fits(page, width) and violations(page) == []
+        shoot(page, "title", width, scheme)
