@@ -140,8 +140,7 @@ def all_things(world: World, things: dict[str, str]) -> dict[str, str]:
 def no_things(all_things: dict[str, str]) -> dict[str, str]:
     """Ids of the right shape that nothing has."""
     shapes = {"asset_id": "0x" + "5" * 64, "transaction_hash": "0x" + "6" * 64}
-    kept = ("action", "code", "digest", "file_path", "position", "version", "from_wallet", "blocked_wallet", "provider")
-    kept = ("action", "code", "file_path", "digest", "lien_id", "from_wallet", "blocked_wallet")
+    kept = ("action", "code", "digest", "file_path", "lien_id", "position", "version", "from_wallet", "blocked_wallet", "provider")
     return {name: shapes.get(name, text if name in kept else str(uuid.uuid4())) for name, text in all_things.items()}
 
 
