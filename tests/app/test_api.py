@@ -136,6 +136,7 @@ def test_every_reason_that_a_decision_can_give_has_a_page(rig: Rig) -> None:
     for source in SOURCES.rglob("*.py"):
         text = source.read_text(encoding="utf-8")
         named |= set(re.findall(r'Reason\(\s*(?:code=)?"([a-z]+\.[a-z_]+)"', text))
+        named |= {f"compliance.{code}" for code in re.findall(r'reason\(\s*rule,\s*"([a-z_0-9]+)"', text)}
     named |= {reason.code for reason in contract_artifacts.reasons()}
     assert len(named) > 15
     listed = {entry.code for entry in entries()}

@@ -123,4 +123,4 @@ def test_an_outage_that_another_try_cannot_help_does_not_advise_one() -> None:
 
 def test_completion_is_offered_for_the_shell() -> None:
     done = muniment(_MUNIMENT_COMPLETE="complete_bash", COMP_WORDS="muniment re", COMP_CWORD="1")
-    assert set(done.stdout.split()) == {"reconcile", "restore"}
+    assert set(done.stdout.split()) == {"reconcile", "reports", "restore"}
