@@ -227,8 +227,43 @@ def test_roles_and_other_issuers(market: Market, api: Any) -> None:
 def test_no_table_shows_another_issuers_row(market: Market, api: Any) -> None:
     market.registered(market.an_investor()[0])
     api.post(path(market, "freezes"), json={"address": an_address(0xF3), "reason": "Why"})
+    api.put(path(market, "law"), json={"packs": []})
+    with market.units() as unit:
+        asset_id = unit.assets.get(unit.securities.get(market.security_id).terms.asset_record_id).asset_id
+    api.post(f"/v1/assets/{asset_id}/assessments", json={"answers": {"M": "y"}, "token_model": "integrated_register"})
     foreign, _ = market.stage.a_tenant()
     for table in TABLES:
         assert market.stage.rows(f"SELECT count(*) AS n FROM {table} WHERE tenant_id = :t", t=market.tenant_id)[0].n > 0, table.name
         with market.stage.database.transaction(tenant_id=foreign) as connection:
             assert connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() == 0, table.name
+
+
+def test_packs_are_chosen_asked_about_and_seen(market: Market, api: Any) -> None:
+    before = len(api.get(path(market, "law")).json()["versions"])
+    chosen = api.put(path(market, "law"), json={"packs": ["us.regd.506c"], "terms": {"price": "10.00"}})
+    assert (chosen.status_code, chosen.json()["version"], chosen.json()["packs"]) == (200, before + 1, ["us.regd.506c"])
+    refused = api.put(path(market, "law"), json={"packs": ["us.clarity"]})
+    assert (refused.status_code, refused.json()["code"]) == (422, "compliance.rule_disabled")
+    bad = api.put(path(market, "law"), json={"packs": [], "terms": {"price": "1,0"}})
+    assert bad.status_code == 422
+    book = api.get("/v1/law").json()
+    assert len(book["rules"]) == 32
+    _, american = market.an_investor("US")
+    answer = api.post(path(market, "transfer-checks"), json={"to": american, "shares": "1"}).json()
+    assert "us.regd.506c" in [reason["rule"] for reason in answer["reasons"]]
+    outcome = api.post(path(market, "law/what-if"), json={"packs": ["us.regs"], "on": "2027-01-04"}).json()
+    assert (outcome["on"], outcome["holders"], outcome["breaks"]) == ("2027-01-04", 0, [])
+
+
+def test_an_assessment_is_kept_once_under_one_key(market: Market, api: Any) -> None:
+    with market.units() as unit:
+        asset_id = unit.assets.get(unit.securities.get(market.security_id).terms.asset_record_id).asset_id
+    where = f"/v1/assets/{asset_id}/assessments"
+    body = {"answers": {"M": "y", "C": "y", "E": "y", "P": "y"}, "evidence": {"M": "The price"}, "token_model": "custodial"}
+    made = [api.post(where, json=body, headers={"Idempotency-Key": "once"}).json() for _ in range(2)]
+    assert made[0] == made[1]
+    assert [each["version"] for each in api.get(where).json()][-1] == made[0]["version"]
+    assert made[0]["assessment"]["outcome"] == "investment_contract"
+    own = api.post(f"{where}/{made[0]['version']}/signature")
+    assert (own.status_code, own.json()["code"]) == (422, "compliance.own_assessment")
+    assert api.get(f"/v1/assets/0x{'7' * 64}/assessments").status_code == 404
