@@ -307,3 +307,8 @@ def test_who_is_not_known_or_not_verified_does_not_buy() -> None:
 def test_the_first_sale_under_506b_tells_when_form_d_is_due() -> None:
     judgement = ask(["us.regd.506b"], investors=[american("x", accredited=True)], proposed=sale("x", at="2026-07-01"))
     assert judgement.warnings == ("This is the first sale: Form D is due by 2026-07-16 (17 CFR 230.503).",)
+
+
+@pytest.mark.parametrize("word", ["subscription", "issue"])
+def test_a_subscription_is_a_sale_by_the_issuer(word: str) -> None:
+    assert codes(ask(["us.regs"], investors=[american("x")], proposed={**sale("x"), "kind": word})) == ["us_person"]

@@ -385,6 +385,10 @@ def _exemption(text: str | None, field: str) -> str | None:
     return text
 
 
+_SYNONYMS = {"subscription": "sale", "issue": "sale", "resale": "transfer"}
+"""Words that people also use for a sale by the issuer and for a transfer."""
+
+
 def _proposal(body: ProposedBody, terms: Terms) -> Proposal:
     field = "proposed"
     if body.how not in {"sale", "gift", "estate", "pledge"}:
@@ -392,7 +396,7 @@ def _proposal(body: ProposedBody, terms: Terms) -> Proposal:
     currency = body.currency or terms.currency
     to_issuer = body.receiver == "issuer"
     return Proposal(
-        kind=body.kind,
+        kind=_SYNONYMS.get(body.kind, body.kind),
         on=_day(body.at, f"{field}.at"),
         sender=body.sender,
         receiver=None if to_issuer else body.receiver,
