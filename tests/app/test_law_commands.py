@@ -79,6 +79,34 @@ def test_the_example_follows_the_published_schema() -> None:
         ({"investors": [{"id": "a", "country": "DE"}, {"id": "a", "country": "DE"}]}, CaseInvalid, "investors[1].id"),
         ({"investors": [{"id": "a", "country": "DE", "net_worth_usd": "1,000"}]}, None, "investors[0].net_worth_usd"),
         ({"investors": [{"country": "DE"}]}, CaseInvalid, "investors[0].id"),
+        (
+            {"proposed": {"kind": "transfer", "from": "INV-0002", "to": "INV-0003", "at": "2026-01-01"}},
+            ProposalInvalid,
+            "proposed.quantity",
+        ),
+        ({"proposed": {"kind": "sale", "to": "INV-0001", "at": "2026-01-01", "amount": "-5"}}, CaseInvalid, "proposed.amount"),
+        (
+            {"proposed": {"kind": "sale", "to": "INV-0001", "at": "2026-01-01", "amount": "5", "currency": "JPY"}},
+            CaseInvalid,
+            "proposed.currency",
+        ),
+        ({"proposed": {"kind": "sale", "to": "INV-0001", "at": "9999-12-31", "quantity": "1"}}, CaseInvalid, "proposed.at"),
+        ({"security": {"packs": [], "terms": {"kind": "Equity"}}}, CaseInvalid, "security.terms.kind"),
+        ({"security": {"packs": ["us.regs.category3"], "terms": {"regs_category": 1}}}, CaseInvalid, "security.terms.regs_category"),
+        (
+            {"security": {"packs": [], "terms": {"member_state_thresholds_eur": {"de": "1"}}}},
+            CaseInvalid,
+            "security.terms.member_state_thresholds_eur.de",
+        ),
+        ({"sales": [{"investor": "ghost", "at": "2026-01-01", "quantity": "1"}]}, CaseInvalid, "sales[0].investor"),
+        ({"offerees": ["ghost"]}, CaseInvalid, "offerees[0]"),
+        ({"investors": [{"id": "a", "country": "DE", "institution": "bakery"}]}, CaseInvalid, "investors[0].institution"),
+        ({"investors": [{"id": "a", "country": "DE", "insider_roles": ["Director"]}]}, CaseInvalid, "investors[0].insider_roles[0]"),
+        (
+            {"register": [{"investor": "a", "quantity": "1", "acquired_at": "2026-01-01", "exemption": "us.innovation_exemption"}]},
+            CaseInvalid,
+            "register[0].exemption",
+        ),
         ({"register": [{"investor": "a", "quantity": "0", "acquired_at": "2026-01-01"}]}, None, "register[0].quantity"),
     ],
 )
@@ -121,7 +149,7 @@ def test_howey_answers_are_weighed_from_a_file(tmp_path: Path) -> None:
     body = json.loads(run("howey", "assess", str(file), "--json").stdout)
     assert body["outcome"] == "not_investment_contract"
     assert {name: body["prongs"]["money"][name] for name in ("for", "against", "open")} == {"for": 1, "against": 0, "open": 0}
-    for bad in ('{"answers": {"M": "maybe"}}', '{"answers": {"Z1": "y"}}', '{"answers": []}', "{}", "[]", "{"):
+    for bad in ('{"answers": {"M": "maybe"}}', '{"answers": {"M": ["y"]}}', '{"answers": {"Z1": "y"}}', '{"answers": []}', "{}", "[]", "{"):
         file.write_text(bad, encoding="utf-8")
         assert isinstance(run("howey", "assess", str(file), "--json").exception, AnswersInvalid)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from muniment.compliance.errors import RuleDisabled, RuleUnknown
+from muniment.compliance.errors import PacksContradict, RuleDisabled, RuleUnknown
 from muniment.compliance.model.law.book import EvaluatedOn, rule_book
 from muniment.compliance.model.law.case_file import read_case
 from muniment.compliance.model.law.checklists import item_names
@@ -63,8 +63,14 @@ def test_section_12g_leaves_small_issuers_plans_and_crowdfunding_out() -> None:
     assert codes(ask(["us.regcf"], terms={**terms, "total_assets_usd": "25000000.01"}, proposed=SNAPSHOT, **crowd)) == ["holders_of_record"]
     assert codes(ask(["us.12g"], terms={"is_bank": True}, proposed=SNAPSHOT, **a_register(1999, accredited=False))) == []
     foreign = {"foreign_private_issuer": True}
-    assert codes(ask(["us.12g"], terms=foreign, proposed=SNAPSHOT, **a_register(299))) == []
-    assert codes(ask(["us.12g"], terms=foreign, proposed=SNAPSHOT, **a_register(300))) == ["holders_of_record"]
+    abroad = [{"id": f"d{index}", "country": "DE"} for index in range(500)]
+    lots = [{"investor": each["id"], "quantity": "10", "acquired_at": "2024-01-01"} for each in abroad]
+    for americans, expected in ((299, []), (300, ["holders_of_record"])):
+        there = a_register(americans)
+        judgement = ask(
+            ["us.12g"], terms=foreign, proposed=SNAPSHOT, investors=there["investors"] + abroad, register=there["register"] + lots
+        )
+        assert codes(judgement) == expected
 
 
 def test_from_four_fifths_of_a_limit_on_there_is_a_warning() -> None:
@@ -206,7 +212,7 @@ CHECKLISTS = [rule.rule_id for rule in rule_book().rules.values() if rule.evalua
 def test_a_checklist_refuses_for_every_item_without_evidence(rule_id: str) -> None:
     names = item_names(rule_book().rules[rule_id])
     assert names
-    investor = {"id": "x", "country": "JP"}
+    investor = {"id": "x", "country": "GB"}
     judgement = ask([rule_id], investors=[investor], proposed=sale("x"))
     assert codes(judgement) == ["evidence_missing"] * len(names)
     good = {
@@ -221,6 +227,59 @@ def test_a_checklist_refuses_for_every_item_without_evidence(rule_id: str) -> No
         without = {rule_id: {other: value for other, value in evidence[rule_id].items() if other != name}}
         judgement = ask([rule_id], investors=[investor], evidence=without, proposed=SNAPSHOT)
         assert facts(judgement, "evidence_missing")["item"] == name
+
+
+@pytest.mark.parametrize("denied", [False, "no", "No", [], 0])
+def test_a_no_is_no_evidence(denied: Any) -> None:
+    names = item_names(rule_book().rules["ch.co973d"])
+    evidence = {"ch.co973d": {**dict.fromkeys(names, "the agreement, page 4"), names[1]: denied}}
+    assert codes(ask(["ch.co973d"], evidence=evidence, proposed=SNAPSHOT)) == ["evidence_against"]
+
+
+def test_a_promotion_in_the_united_kingdom_concerns_nobody_elsewhere() -> None:
+    assert codes(ask(["uk.fpo", "us.regs"], investors=[{"id": "x", "country": "JP"}], proposed=sale("x"))) == []
+
+
+def test_packs_that_settle_one_term_differently_contradict_each_other() -> None:
+    with pytest.raises(PacksContradict):
+        rule_book().select(["us.regs.category3", "us.regs.category1"])
+
+
+def test_a_present_owner_is_asked_again_and_a_fund_that_grows_is_looked_through() -> None:
+    owner = american("o", investments_usd="1")
+    parts = {"investors": [owner], "register": [{"investor": "o", "quantity": "5", "acquired_at": ON}]}
+    assert codes(ask(["us.3c7"], proposed=sale("o"), **parts)) == ["not_qualified_purchaser"]
+    people = [american("fund", kind="entity", investment_company=True, beneficial_owners=100), american("a"), american("b")]
+    lots = [{"investor": name, "quantity": str(shares), "acquired_at": ON} for name, shares in (("fund", 9), ("a", 50), ("b", 41))]
+    assert codes(ask(["us.3c1"], investors=people, register=lots, proposed=transfer("a", "fund", 1))) == ["beneficial_owners"]
+    # A new issue makes everybody's part smaller.
+    assert codes(ask(["us.3c1"], investors=people, register=lots, proposed=sale("fund", 1))) == []
+    del people[0]["beneficial_owners"]
+    grown = [{"investor": "fund", "quantity": "50", "acquired_at": ON}, *lots[1:]]
+    assert codes(ask(["us.3c1"], investors=people, register=grown, proposed=SNAPSHOT)) == ["fact_missing"]
+
+
+def test_a_crowdfunding_buyer_does_not_count_towards_12g() -> None:
+    people = [american(f"h{index}", accredited=False) for index in range(499)] + [
+        american("new", accredited=False, net_worth_usd="1000000", annual_income_usd="1")
+    ]
+    lots = [{"investor": f"h{index}", "quantity": "1", "acquired_at": ON, "exemption": "us.regd.506b"} for index in range(499)]
+    terms = {"total_assets_usd": "20000000", "transfer_agent_registered": True, "portal": "a portal"}
+    parts: dict[str, Any] = {"investors": people, "register": lots, "sales": [], "proposed": sale("new", 1)}
+    assert codes(ask(["us.regcf"], terms=terms, **parts)) == []
+    assert codes(ask(["us.regcf"], terms={**terms, "transfer_agent_registered": False}, **parts)) == ["holders_of_record"]
+
+
+def test_withholding_asks_for_the_right_form() -> None:
+    def rate(**investor: Any) -> int:
+        proposed = {"kind": "payment", "to": "x", "amount": "100.00", "at": ON}
+        return int(ask(["us.tax.withholding"], investors=[{"id": "x", **investor}], proposed=proposed).computed["withholding"]["rate_bps"])
+
+    form = {"form": "W-8BEN", "has_tin": True, "treaty_rate_bps": 1500}
+    assert rate(country="DE", tax=form) == 1500
+    assert rate(country="US", tax=form) == 2400
+    assert rate(country="DE", kind="entity", tax=form) == 3000
+    assert rate(country="DE", kind="entity", tax={**form, "form": "W-8BEN-E"}) == 1500
 
 
 def test_evidence_against_a_rule_and_an_old_statement_refuse() -> None:
@@ -281,3 +340,12 @@ def test_what_if_says_who_would_break_a_rule_from_a_day_on() -> None:
     assert (outcome.locked_holders, outcome.locked_shares) == (3, 30)
     body = outcome.as_json()
     assert (body["breaking"], body["by_rule"]) == (3, {"us.regd.506c": 3})
+
+
+def test_what_if_counts_as_if_all_bought_on_that_day_and_asks_for_evidence() -> None:
+    people = [american(f"n{index}", accredited=False, sophisticated=True) for index in range(100)]
+    lots = [{"investor": each["id"], "quantity": "1", "acquired_at": "2024-01-01"} for each in people]
+    case, _ = read_case(a_case(["us.regd.506b", "ch.co973d"], investors=people, register=[*lots, {**lots[0], "investor": "ghost"}]))
+    outcome = what_if(case, on=case.sales[0].on)
+    assert len(outcome.breaking) == 101
+    assert {reason.code for reason in outcome.register_reasons} == {"compliance.evidence_missing"}

@@ -270,3 +270,55 @@ def test_a_case_of_facts_needs_no_file() -> None:
     selection = rule_book().select(["us.regs"])
     case = Case(selection=selection, terms=Terms(), investors={}, lots={"x": (Lot("x", 5, dt.date(2026, 1, 1)),)})
     assert (case.position("x"), case.total, case.holders) == (5, 5, frozenset({"x"}))
+
+
+def test_shares_of_unknown_origin_count_as_restricted() -> None:
+    assert resells("2026-07-01", packs=("us.rule144",)) == ["holding_period"]
+    assert resells("2026-07-01", packs=("us.144a",)) == ["holding_period"]
+    retail = [{"id": "seller", "country": "SG"}, {"id": "buyer", "country": "SG"}]
+    assert resells("2026-07-01", packs=("sg.small_or_private",), investors=retail) == ["resale_lock"]
+
+
+def test_what_may_be_transferred_now_is_what_lies_before_the_first_locked_lot() -> None:
+    lots = [lot(100, on="2026-05-01"), lot(50, on="2026-06-01", holding_since="2024-01-01")]
+    judgement = ask(["us.regd.506c"], register=lots, investors=[SELLER, BUYER], proposed=transfer("seller", "buyer", 50, at="2026-07-01"))
+    assert facts(judgement, "holding_period")["free"] == "0"
+
+
+def test_an_issuer_that_will_have_reported_long_enough_frees_the_shares_sooner() -> None:
+    terms = {"issuer_reporting": True, "reporting_since": "2026-06-01"}
+    judgement = ask(
+        ["us.regd.506c"],
+        terms=terms,
+        register=[lot(on="2026-01-01")],
+        investors=[SELLER, BUYER],
+        proposed=transfer("seller", "buyer", at="2026-07-05"),
+    )
+    assert facts(judgement, "holding_period")["earliest_resale"] == "2026-08-30"
+    assert resells("2026-08-30", terms=terms, register=[lot(on="2026-01-01")]) == []
+
+
+def test_an_offer_that_has_not_closed_has_no_period_that_is_over() -> None:
+    parts: dict[str, Any] = {
+        "packs": ("us.regs.category2",),
+        "terms": {"issuer_country": "FR", "first_offered_on": "2026-01-01"},
+        "seller": {"id": "seller", "country": "FR"},
+    }
+    assert resells("2026-12-01", **parts) == ["fact_missing"]
+
+
+def test_a_crowdfunded_share_is_not_given_to_a_stranger_but_to_family_and_its_year_is_the_issues() -> None:
+    parts: dict[str, Any] = {"investors": [american("seller"), american("buyer")], "terms": {"portal": "a portal"}}
+    for how, expected in (("gift", ["resale_lock"]), ("family", []), ("estate", [])):
+        proposed = transfer("seller", "buyer", at="2026-02-01", how=how)
+        assert codes(ask(["us.regcf"], register=[lot()], proposed=proposed, **parts)) == expected
+    passed_on = lot(on="2026-06-01", holding_since="2025-01-01")
+    assert codes(ask(["us.regcf"], register=[passed_on], proposed=transfer("seller", "buyer"), **parts)) == []
+
+
+def test_a_resale_among_the_sales_counts_against_the_affiliate() -> None:
+    sold = [{"investor": "buyer", "seller": "seller", "at": "2026-06-15", "quantity": "100"}]
+    terms = {"issuer_reporting": True, "outstanding": "10000"}
+    parts: dict[str, Any] = {"terms": terms, "register": [lot(1000, on="2025-01-01")], "seller": {**SELLER, "affiliate": True}}
+    assert resells("2026-07-01", sales=sold, quantity=60, **parts) == ["affiliate_volume"]
+    assert resells("2026-07-01", sales=[], quantity=60, **parts) == []

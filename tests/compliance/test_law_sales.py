@@ -306,9 +306,58 @@ def test_who_is_not_known_or_not_verified_does_not_buy() -> None:
 
 def test_the_first_sale_under_506b_tells_when_form_d_is_due() -> None:
     judgement = ask(["us.regd.506b"], investors=[american("x", accredited=True)], proposed=sale("x", at="2026-07-01"))
-    assert judgement.warnings == ("This is the first sale: Form D is due by 2026-07-16 (17 CFR 230.503).",)
+    assert judgement.warnings[0] == "This is the first sale: Form D is due by 2026-07-16 (17 CFR 230.503)."
+    assert "bad actors" in judgement.warnings[1]
+    checked = ask(["us.regd.506c"], terms={"bad_actor_checked_on": ON}, investors=[verified("x")], proposed=sale("x"))
+    assert len(checked.warnings) == 1
 
 
 @pytest.mark.parametrize("word", ["subscription", "issue"])
 def test_a_subscription_is_a_sale_by_the_issuer(word: str) -> None:
     assert codes(ask(["us.regs"], investors=[american("x")], proposed={**sale("x"), "kind": word})) == ["us_person"]
+
+
+@pytest.mark.parametrize(
+    ("pack", "terms"), [("us.regcf", {"portal": "a portal"}), ("us.regd.504", {}), ("us.rega.tier2", {}), ("eu.ecspr", {"currency": "EUR"})]
+)
+def test_without_price_and_amount_no_limit_is_taken_to_hold(pack: str, terms: dict[str, Any]) -> None:
+    person = {"id": "x", "country": "ES" if pack == "eu.ecspr" else "US", "annual_income_usd": "1", "net_worth_usd": "1"}
+    judgement = ask([pack], terms={**terms, "price": None}, investors=[person], proposed=sale("x", 1_000_000))
+    assert "fact_missing" in codes(judgement)
+    assert facts_of_missing(judgement) == ["terms.price"]
+
+
+def facts_of_missing(judgement: Any) -> list[str]:
+    return sorted(
+        {field for reason in judgement.decision.reasons if reason.code.endswith("fact_missing") for field in reason.facts["fields"]}
+        & {"terms.price"}
+    )
+
+
+def test_an_entity_formed_for_the_offering_counts_by_its_owners() -> None:
+    buyer = american("e", kind="entity", accredited=False, sophisticated=True, formed_for_offering=True, natural_owners=36)
+    assert codes(ask(["us.regd.506b"], investors=[buyer], proposed=sale("e"))) == ["non_accredited_purchasers"]
+    assert codes(ask(["us.regd.506b"], investors=[{**buyer, "natural_owners": 35}], proposed=sale("e"))) == []
+
+
+def test_an_american_without_an_american_exemption_is_pointed_out() -> None:
+    judgement = ask(["eu.prospectus.exempt_offer"], investors=[american("x")], proposed=sale("x"))
+    assert any("15 USC 77e" in warning for warning in judgement.warnings)
+
+
+def test_a_minimum_is_not_reached_by_rounding() -> None:
+    many = [{"id": f"g{index}", "country": "DE"} for index in range(150)]
+    judgement = ask(
+        ["eu.prospectus.exempt_offer"],
+        terms={"rates": {"EUR": "0.9"}},
+        investors=[*many, {"id": "x", "country": "DE"}],
+        offerees=[each["id"] for each in many],
+        proposed=sale("x", amount="111111.11"),
+    )
+    assert codes(judgement) == ["offerees_in_member_state"]
+
+
+def test_a_consent_of_tomorrow_does_not_count_today() -> None:
+    person = {"id": "x", "country": "ES", "consents": {"eu.ecspr": "2099-01-01"}}
+    proposed = sale("x", amount="5000.00", offered_on="2026-06-01")
+    assert codes(ask(["eu.ecspr"], terms={"currency": "EUR"}, investors=[person], proposed=proposed)) == ["warning_not_acknowledged"]

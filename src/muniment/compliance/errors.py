@@ -78,6 +78,14 @@ class RuleDisabled(MunimentError):
     cure = "Choose a rule that is in force."
 
 
+class PacksContradict(MunimentError):
+    """Two packs settle one term of the offering differently."""
+
+    code = "compliance.packs_contradict"
+    message = "The pack {name} says {term} {value}, another one {other}."
+    cure = "Choose one of the two."
+
+
 class ProposalInvalid(MunimentError):
     """A question of law that says too little."""
 

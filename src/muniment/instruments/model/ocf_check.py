@@ -67,7 +67,9 @@ def check_package(files: Mapping[str, bytes]) -> CheckedPackage:
         place = (defect.file, defect.object_id, defect.field)
         if place not in told or defect.code in HINTS:
             kept.append(defect)
-        told.add(place)
+        if defect.code not in HINTS:
+            # A hint about a file, such as another digest, must not hide that the file cannot be read.
+            told.add(place)
     return CheckedPackage(
         items_of(files),
         tuple(defect for defect in kept if defect.code not in HINTS),

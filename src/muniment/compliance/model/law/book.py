@@ -12,7 +12,7 @@ from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
-from muniment.compliance.errors import RuleDisabled, RuleUnknown
+from muniment.compliance.errors import PacksContradict, RuleDisabled, RuleUnknown
 from muniment.units.errors import Place
 
 
@@ -114,6 +114,7 @@ class RuleBook:
 
         Raises:
             RuleUnknown: no pack and no rule has that name.
+            PacksContradict: two packs settle one term differently.
             RuleDisabled: it is no law: announced, proposed, or a pending bill. It can never be selected.
 
         """
@@ -125,7 +126,9 @@ class RuleBook:
             rule = self.rules.get(name)
             if pack is not None:
                 wanted.update(pack.rules)
-                terms |= pack.terms
+                for term, value in pack.terms.items():
+                    if terms.setdefault(term, value) != value:
+                        raise PacksContradict(name=name, term=term, value=value, other=terms[term], place=place)
             elif rule is None:
                 raise RuleUnknown(name=name, place=place)
             elif rule.evaluated_on is EvaluatedOn.DISABLED:

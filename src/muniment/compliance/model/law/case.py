@@ -18,6 +18,8 @@ from muniment.compliance.model.law.facts import Evidence, InvestorFacts, Lot, Sa
 from muniment.units.money import MINOR_DIGITS, Rounding, divide
 
 RATE_SCALE = 10**8
+LOCAL_EXEMPTIONS = {"sg.sfa": "SG", "ch.finsa36": "CH", "uk.poatr": "GB"}
+"""Exemptions of one state, and whose residents buy under them where no American exemption is chosen."""
 US_SALE_EXEMPTIONS = ("us.regd.506b", "us.regd.506c", "us.regd.504", "us.rega", "us.regcf")
 
 
@@ -44,13 +46,19 @@ class Case:
     def exemption_of(self, investor_id: str, stated: str | None) -> str | None:
         """Return under which exemption an investor bought: as stated, else as the packs leave no other.
 
-        With Regulation S beside another exemption a U.S. person bought under the other, anybody else under Regulation S.
+        With Regulation S beside another exemption a U.S. person bought under the other, anybody else under Regulation S. None where
+        no pack is one that the investor can have bought under.
         """
         if stated is not None:
             return stated
         investor = self.investors.get(investor_id)
         if self.selection.has("us.regs") and (self._us_exemption is None or (investor is not None and not investor.is_us_person)):
             return "us.regs"
+        if self._us_exemption is None and investor is not None:
+            return next(
+                (rule_id for rule_id, country in LOCAL_EXEMPTIONS.items() if self.selection.has(rule_id) and investor.country == country),
+                None,
+            )
         return self._us_exemption
 
     @cached_property
@@ -123,6 +131,39 @@ class Case:
             return 1 if investor.beneficial_owners is None else investor.beneficial_owners
         return 1
 
+    @cached_property
+    def funds_of_unknown_owners(self) -> tuple[str, ...]:
+        """Return the funds that hold a tenth and of which nobody has said how many owners they have."""
+        percent = int(self.book.rules["us.3c1"].params["look_through_pct"])
+        return tuple(
+            sorted(
+                each
+                for each in self.holders
+                if (found := self.investors.get(each)) is not None
+                and found.investment_company
+                and found.beneficial_owners is None
+                and self.position(each) * 100 >= percent * self.total
+            )
+        )
+
+    @cached_property
+    def _windows(self) -> dict[tuple[str, dt.date, int], tuple[frozenset[str], ...]]:
+        return {}
+
+    def purchasers_in_windows(
+        self, exemption: str, on: dt.date, days: int, name_of: Callable[[Sale], Iterable[str]]
+    ) -> tuple[frozenset[str], ...]:
+        """Return who bought without being accredited, as `name_of` counts them, in each window of `days` that holds a day."""
+        key = (exemption, on, days)
+        if key not in self._windows:
+            reach = dt.timedelta(days=days - 1)
+            near = [(sale.on, tuple(name_of(sale))) for sale in self.non_accredited_sales_under(exemption).within(on - reach, on + reach)]
+            begins = {on - reach, on, *(day for day, _ in near if day <= on)}
+            self._windows[key] = tuple(
+                frozenset(name for day, names in near if begin <= day <= begin + reach for name in names) for begin in sorted(begins)
+            )
+        return self._windows[key]
+
     # --- sales ---------------------------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -182,6 +223,13 @@ class Case:
         found = self._by_region
         return sum(found[country].amount(add_months(on, -12), on) for country in countries if country in found)
 
+    def offered_since(self, country: str, since: dt.date, *, besides: str) -> int:
+        """Return how many of a country, besides one, bought after a day or were made an offer, institutions left out."""
+        recent = {sale.investor_id for sale in self._by_region[country].sales if sale.on > since} if country in self._by_region else set()
+        addressed = {each for each in self.offerees if (found := self.investors.get(each)) is not None and found.country == country}
+        people = {each for each in recent | addressed if not self.investors[each].institutional}
+        return len(people - {besides})
+
     @cached_property
     def _offered_in(self) -> dict[str, frozenset[str]]:
         grouped: defaultdict[str, set[str]] = defaultdict(set)
@@ -228,14 +276,19 @@ class Case:
         """Return what a sale brought, in minor units of the terms' currency; by the terms' price where nobody said."""
         return self.worth(sale.quantity) if sale.amount_minor is None else sale.amount_minor
 
+    @cached_property
+    def lacks_price(self) -> bool:
+        """Whether some sale's amount is unknown: nobody stated it, and the terms have no price."""
+        return self.terms.price_minor is None and any(sale.amount_minor is None for sale in self.sales)
+
     def worth(self, quantity: int) -> int:
-        """Return what a quantity costs at the terms' price, rounded up to a minor unit; 0 without a price."""
+        """Return what a quantity costs at the terms' price, rounded up to a minor unit; 0 without a price (see `lacks_price`)."""
         if self.terms.price_minor is None:
             return 0
         return divide(quantity * self.terms.price_minor, 10**self.terms.decimals, rounding=Rounding.UP)
 
-    def in_currency(self, minor: int, currency: str) -> int | None:
-        """Return an amount of the terms' currency in cents of another, rounded up; None without a rate."""
+    def in_currency(self, minor: int, currency: str, *, rounding: Rounding = Rounding.UP) -> int | None:
+        """Return an amount of the terms' currency in cents of another, rounded up against limits; None without a rate."""
         if currency == self.terms.currency:
             return minor
         rate = self.terms.rates.get(currency)
@@ -243,7 +296,7 @@ class Case:
             return None
         digits = MINOR_DIGITS[currency] - MINOR_DIGITS[self.terms.currency]
         scaled = minor * rate * 10 ** max(digits, 0)
-        return divide(scaled, RATE_SCALE * 10 ** max(-digits, 0), rounding=Rounding.UP)
+        return divide(scaled, RATE_SCALE * 10 ** max(-digits, 0), rounding=rounding)
 
 
 class _Series:

@@ -14,7 +14,21 @@ import msgspec
 from muniment.compliance.errors import CaseInvalid, CaseTooLarge
 from muniment.compliance.model.law.book import rule_book
 from muniment.compliance.model.law.case import RATE_SCALE, Case
-from muniment.compliance.model.law.facts import InvestorFacts, Lot, Method, PersonKind, Proposal, Sale, TaxFacts, Terms, Verification
+from muniment.compliance.model.law.facts import (
+    EEA,
+    INSTITUTIONS,
+    INSTRUMENT_KINDS,
+    InvestorFacts,
+    Lot,
+    Method,
+    PersonKind,
+    Proposal,
+    Sale,
+    TaxFacts,
+    Terms,
+    Verification,
+)
+from muniment.compliance.model.law.offerings import SALE_RULES
 from muniment.parties.model import parse_country
 from muniment.units.errors import MunimentError, Place
 from muniment.units.instants import parse_date, parse_instant
@@ -45,7 +59,7 @@ class TaxBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     form_valid_until: Day | None = None
     has_tin: bool = False
     fatca_compliant: bool = True
-    treaty_rate_bps: Annotated[int, msgspec.Meta(ge=0, le=10_000)] | None = None
+    treaty_rate_bps: Annotated[int, msgspec.Meta(ge=0, le=3_000)] | None = None
 
 
 class InvestorBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,7 +101,7 @@ class InvestorBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     investments_usd: Amount | None = None
     formed_for_offering: bool | None = None
     all_owners_accredited: bool = False
-    natural_owners: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | None = None
+    natural_owners: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     institution: Text | None = None
     family_office_aum_usd: Amount | None = None
     discretionary_securities_usd: Amount | None = None
@@ -134,6 +148,7 @@ class TermsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first_offered_on: Day | None = None
     closed_on: Day | None = None
     rega_tier: Annotated[int, msgspec.Meta(ge=1, le=2)] | None = None
+    bad_actor_checked_on: Day | None = None
     portal: Text | None = None
     outstanding: Quantity | None = None
     admitted: Quantity | None = None
@@ -183,7 +198,7 @@ class SaleBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ProposedBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"sender": "from", "receiver": "to"}):
     """What is proposed. `kind`: sale, transfer, match, payment, classification or snapshot. `to` “issuer”: back to the issuer.
 
-    `how`: sale, gift, estate or pledge. A sale by the issuer has no `from`. `offered_on` is where a reflection period begins.
+    `how`: sale, gift, estate, pledge or family. A sale by the issuer has no `from`. `offered_on` is where a reflection period begins.
     """
 
     kind: Text
@@ -195,6 +210,9 @@ class ProposedBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
     currency: Text | None = None
     how: Text = "sale"
     offered_on: Day | None = None
+
+
+HOWS = ("sale", "gift", "estate", "pledge", "family")
 
 
 class CaseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -263,13 +281,19 @@ def read_body(body: CaseBody) -> tuple[Case, Proposal | None]:
         ]
     else:
         sales = [_sale(sale, terms, f"sales[{index}]") for index, sale in enumerate(body.sales)]
+    resales = [_sale(sale, terms, f"resales[{index}]") for index, sale in enumerate(body.resales)]
+    for where, named in (("sales", [sale.investor for sale in body.sales or ()]), ("offerees", body.offerees)):
+        for index, investor_id in enumerate(named):
+            if investor_id not in investors:
+                place = Place(field=f"{where}[{index}]" + (".investor" if where == "sales" else ""))
+                raise CaseInvalid(problem=f"nobody among the investors is {investor_id}", place=place)
     case = Case(
         selection=selection,
         terms=terms,
         investors=investors,
         lots=ordered,
-        sales=sales,
-        resales=[_sale(sale, terms, f"resales[{index}]") for index, sale in enumerate(body.resales)],
+        sales=[sale for sale in sales if sale.seller_id is None],
+        resales=[*resales, *(sale for sale in sales if sale.seller_id is not None)],
         offerees=frozenset(body.offerees),
         evidence=body.security.evidence,
     )
@@ -287,13 +311,13 @@ def read_terms(body: TermsBody, settled: Mapping[str, Any], *, field: str) -> Te
             continue
         if name in {"outstanding", "admitted", "average_weekly_volume"}:
             values[name] = parse_decimal(str(value), decimals_max=body.decimals, unit="the security", field=f"{field}.{name}")
+            if values[name] < 0:
+                raise CaseInvalid(problem="a quantity is zero or more", place=Place(field=f"{field}.{name}"))
         else:
             values[name] = _fact(name, value, f"{field}.{name}")
-    price = None if body.price is None else Money.parse(str(body.price), currency, field=f"{field}.price").minor_units
-    denomination = (
-        None if body.denomination is None else Money.parse(str(body.denomination), currency, field=f"{field}.denomination").minor_units
-    )
-    raised = 0 if body.raised_12m is None else Money.parse(str(body.raised_12m), currency, field=f"{field}.raised_12m").minor_units
+    price = None if body.price is None else _money(str(body.price), currency, field=f"{field}.price")
+    denomination = None if body.denomination is None else _money(str(body.denomination), currency, field=f"{field}.denomination")
+    raised = 0 if body.raised_12m is None else _money(str(body.raised_12m), currency, field=f"{field}.raised_12m")
     rates = {}
     for other, rate in body.rates.items():
         Money.parse("0", other, field=f"{field}.rates.{other}")
@@ -302,10 +326,21 @@ def read_terms(body: TermsBody, settled: Mapping[str, Any], *, field: str) -> Te
             raise CaseInvalid(problem="a rate is more than zero", place=Place(field=f"{field}.rates.{other}"))
     assert RATE_SCALE == 10**8, "as many decimals as are read"
     thresholds = {
-        country: Money.parse(str(amount), "EUR", field=f"{field}.member_state_thresholds_eur.{country}").minor_units
+        country: _money(str(amount), "EUR", field=f"{field}.member_state_thresholds_eur.{country}")
         for country, amount in body.member_state_thresholds_eur.items()
     }
-    parse_country(body.issuer_country, field=f"{field}.issuer_country")
+    _country(body.issuer_country, f"{field}.issuer_country")
+    if body.kind not in INSTRUMENT_KINDS:
+        raise CaseInvalid(problem=f"kind is one of {', '.join(INSTRUMENT_KINDS)}", place=Place(field=f"{field}.kind"))
+    for country, limit in thresholds.items():
+        place = Place(field=f"{field}.member_state_thresholds_eur.{country}")
+        if country not in EEA:
+            raise CaseInvalid(problem=f"“{country}” is no Member State", place=place)
+        if limit > rule_book().rules["eu.prospectus.threshold"].params["max_12m_eur_lt"] * 100:
+            raise CaseInvalid(problem="a Member State's threshold is 12 million euros at most", place=place)
+    for name, value in settled.items():
+        if getattr(body, name) not in {None, value}:
+            raise CaseInvalid(problem=f"a pack says {name} {value}", place=Place(field=f"{field}.{name}"))
     return Terms(
         **{**values, **{name: value for name, value in settled.items() if getattr(body, name) is None}},
         price_minor=price,
@@ -326,6 +361,13 @@ def _investor(body: InvestorBody, field: str) -> InvestorFacts:
     kind = {"natural": "person", "natural_person": "person"}.get(body.kind, body.kind)
     if kind not in {each.value for each in PersonKind}:
         raise CaseInvalid(problem="kind is one of person, entity, trust, plan", place=Place(field=f"{field}.kind"))
+    if body.institution is not None and body.institution not in INSTITUTIONS:
+        raise CaseInvalid(problem=f"institution is one of {', '.join(INSTITUTIONS)}", place=Place(field=f"{field}.institution"))
+    natural = rule_book().rules["us.accredited.natural"].params
+    for name, known in (("licences", natural["licences"]), ("insider_roles", natural["insider"])):
+        for index, text in enumerate(getattr(body, name)):
+            if text not in known:
+                raise CaseInvalid(problem=f"one of {', '.join(known)} is needed", place=Place(field=f"{field}.{name}[{index}]"))
     return InvestorFacts(
         investor_id=body.id,
         kind=PersonKind(kind),
@@ -373,16 +415,24 @@ def _sale(body: SaleBody, terms: Terms, field: str) -> Sale:
         investor_id=body.investor,
         on=_day(body.at, f"{field}.at"),
         quantity=parse_shares(str(body.quantity), decimals=terms.decimals, field=f"{field}.quantity"),
-        amount_minor=None if body.amount is None else Money.parse(str(body.amount), terms.currency, field=f"{field}.amount").minor_units,
+        amount_minor=None if body.amount is None else _money(str(body.amount), terms.currency, field=f"{field}.amount"),
         exemption=_exemption(body.exemption, f"{field}.exemption"),
         seller_id=body.seller,
     )
 
 
 def _exemption(text: str | None, field: str) -> str | None:
-    if text is not None and text not in rule_book().rules:
-        raise CaseInvalid(problem=f"there is no rule “{text}”", place=Place(field=field))
+    if text is not None and text not in SALE_RULES:
+        raise CaseInvalid(problem=f"“{text}” is no rule that shares are sold under", place=Place(field=field))
     return text
+
+
+def _money(text: str, currency: str, *, field: str) -> int:
+    """Return an amount in minor units; refuse one below zero."""
+    minor = Money.parse(text, currency, field=field).minor_units
+    if minor < 0:
+        raise CaseInvalid(problem="an amount is zero or more", place=Place(field=field))
+    return minor
 
 
 _SYNONYMS = {"subscription": "sale", "issue": "sale", "resale": "transfer"}
@@ -391,9 +441,13 @@ _SYNONYMS = {"subscription": "sale", "issue": "sale", "resale": "transfer"}
 
 def _proposal(body: ProposedBody, terms: Terms) -> Proposal:
     field = "proposed"
-    if body.how not in {"sale", "gift", "estate", "pledge"}:
-        raise CaseInvalid(problem="how is one of sale, gift, estate, pledge", place=Place(field=f"{field}.how"))
+    if body.how not in HOWS:
+        raise CaseInvalid(problem=f"how is one of {', '.join(HOWS)}", place=Place(field=f"{field}.how"))
     currency = body.currency or terms.currency
+    if currency != terms.currency and body.kind != "payment":
+        raise CaseInvalid(
+            problem=f"a sale or transfer is told in {terms.currency}, the terms' currency", place=Place(field=f"{field}.currency")
+        )
     to_issuer = body.receiver == "issuer"
     return Proposal(
         kind=_SYNONYMS.get(body.kind, body.kind),
@@ -401,7 +455,7 @@ def _proposal(body: ProposedBody, terms: Terms) -> Proposal:
         sender=body.sender,
         receiver=None if to_issuer else body.receiver,
         quantity=0 if body.quantity is None else parse_shares(str(body.quantity), decimals=terms.decimals, field=f"{field}.quantity"),
-        amount_minor=None if body.amount is None else Money.parse(str(body.amount), currency, field=f"{field}.amount").minor_units,
+        amount_minor=None if body.amount is None else _money(str(body.amount), currency, field=f"{field}.amount"),
         currency=body.currency,
         how=body.how,
         offered_on=None if body.offered_on is None else _day(body.offered_on, f"{field}.offered_on"),
@@ -411,7 +465,16 @@ def _proposal(body: ProposedBody, terms: Terms) -> Proposal:
 
 _CURRENCY_SUFFIX = {"usd": "USD", "eur": "EUR", "sgd": "SGD"}
 _DAY_FIELDS = frozenset(
-    {"verified_until", "affiliate_until", "reporting_since", "shell_form10_filed_on", "listed_since", "first_offered_on", "closed_on"}
+    {
+        "verified_until",
+        "affiliate_until",
+        "reporting_since",
+        "shell_form10_filed_on",
+        "listed_since",
+        "first_offered_on",
+        "closed_on",
+        "bad_actor_checked_on",
+    }
 )
 
 
@@ -421,9 +484,18 @@ def _fact(name: str, value: Any, field: str) -> Any:
         return _day(value, field)
     currency = _CURRENCY_SUFFIX.get(name.rpartition("_")[2])
     if currency is not None:
-        return Money.parse(str(value), currency, field=field).minor_units
+        if name.startswith("net_"):
+            # What somebody is worth can be less than nothing.
+            return Money.parse(str(value), currency, field=field).minor_units
+        return _money(str(value), currency, field=field)
     return value
 
 
+YEARS = range(1900, 2200)
+
+
 def _day(text: str, field: str) -> dt.date:
-    return parse_instant(text, field=field).date() if "T" in text.upper() else parse_date(text, field=field)
+    day = parse_instant(text, field=field).date() if "T" in text.upper() else parse_date(text, field=field)
+    if day.year not in YEARS:
+        raise CaseInvalid(problem=f"a year from {YEARS.start} to {YEARS.stop - 1} is needed", place=Place(field=field))
+    return day

@@ -77,12 +77,12 @@ def checklist(rule: LawRule, evidence: Mapping[str, Mapping[str, Any]], *, on: d
                 cure=f"Record {item.name}" + (f": one of {', '.join(item.answers)}." if item.answers else "."),
                 item=item.name,
             )
-        elif item.answers and _answer(found) not in item.answers:
+        elif (item.answers and _answer(found) not in item.answers) or _is_denied(found):
             yield reason(
                 rule,
                 "evidence_against",
                 f"The evidence of {item.what} is “{found}”, which does not meet the rule.",
-                cure=f"It must be one of {', '.join(item.answers)}.",
+                cure=f"It must be one of {', '.join(item.answers)}." if item.answers else "Record what shows it.",
                 item=item.name,
                 found=str(found),
             )
@@ -102,6 +102,10 @@ def _too_old(rule: LawRule, text: str, *, on: dt.date) -> Iterator[Reason]:
             dated=dated.isoformat(),
             good_until=good_until.isoformat(),
         )
+
+
+def _is_denied(found: Any) -> bool:
+    return found in (False, 0, [], {}) or str(found).strip().lower() in {"no", "n", "false", "none"}
 
 
 def _answer(found: Any) -> str:

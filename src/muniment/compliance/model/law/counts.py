@@ -25,11 +25,16 @@ class Change:
     """An investor who would become a holder."""
     goes: str | None = None
     """An investor who would cease to be one."""
+    sender: str | None = None
+    receiver: str | None = None
+    quantity: int = 0
+    issued: bool = False
+    """Whether the quantity is new, so that there is more of the security after it."""
 
     @property
     def is_none(self) -> bool:
         """Whether the register is looked at as it stands."""
-        return self.comes is None and self.goes is None
+        return self.receiver is None and self.sender is None
 
 
 NO_CHANGE = Change()
@@ -42,7 +47,6 @@ class SnapshotQuestion:
     case: Case
     on: dt.date
     change: Change = NO_CHANGE
-    quantity: int = 0
 
     def counted(self, now: int, weight: Callable[[str], int]) -> int:
         """Return a count after the move; `weight` is as how many an investor counts."""
@@ -81,11 +85,13 @@ def counts_12g(rule: LawRule, ask: SnapshotQuestion) -> tuple[Count, ...]:
         return ()
     exempt: frozenset[str] = frozenset()
     small = terms.total_assets_usd is not None and terms.total_assets_usd <= 25_000_000 * classes.CENTS
-    if terms.transfer_agent_registered and small:
+    if terms.transfer_agent_registered and small and terms.current_public_information is not False:
         exempt = case.crowdfunding_holders
-    if terms.foreign_private_issuer:
-        weigh_us = _weight(ask, lambda investor_id: (found := case.investors.get(investor_id)) is not None and found.is_us_person)
-        return (Count("us_holders", case.us_holders, ask.counted(case.us_holders, weigh_us), params["fpi_us_holders_lt"]),)
+        comes = ask.change.comes
+        if comes is not None and ask.change.issued and case.exemption_of(comes, None) == "us.regcf":
+            exempt |= {comes}
+    if terms.foreign_private_issuer and case.us_holders + (ask.change.comes is not None) < params["fpi_us_holders_lt"]:
+        return ()  # 17 CFR 240.12g3-2(a)
     holders = len(case.counted_holders - exempt) if exempt else len(case.counted_holders)
     weigh = _weight(ask, lambda investor_id: _is_counted(case, investor_id) and investor_id not in exempt)
     counts = [Count("holders", holders, ask.counted(holders, weigh), params["holders_of_record_ge"])]
@@ -116,7 +122,11 @@ def section_12g(rule: LawRule, ask: SnapshotQuestion) -> Iterator[Reason]:
                 rule,
                 "holders_of_record",
                 f"{count.then} {name} of record reach the {count.too_many} from which the issuer must register under section 12(g).",
-                cure="Transfer to a present holder or an accredited investor."
+                cure=(
+                    "Transfer to a present holder."
+                    if count.name == "holders"
+                    else "Transfer to a present holder or an accredited investor."
+                )
                 if not ask.change.is_none
                 else f"Register within {rule.params['register_within_days']} days of the fiscal year's end, or reduce the holders.",
                 **count.as_json(),
@@ -125,6 +135,9 @@ def section_12g(rule: LawRule, ask: SnapshotQuestion) -> Iterator[Reason]:
 
 def section_3c1(rule: LawRule, ask: SnapshotQuestion) -> Iterator[Reason]:
     """At most 100 beneficial owners (250 of a qualifying venture fund); a fund that holds a tenth counts as its own owners."""
+    unknown = ask.case.funds_of_unknown_owners
+    if unknown:
+        yield missing(rule, "beneficial_owners", of=unknown[0])
     count = count_3c1(rule, ask)
     if count.breaks and (ask.change.is_none or count.then > count.now):
         limit = count.too_many - 1
@@ -144,19 +157,19 @@ def count_3c1(rule: LawRule, ask: SnapshotQuestion) -> Count:
     params, terms, case = rule.params, ask.case.terms, ask.case
     small = terms.fund_capital_usd is not None and terms.fund_capital_usd <= params["qvcf_capital_usd_max"] * classes.CENTS
     limit = params["qvcf_owners_max"] if terms.is_qualifying_venture_fund and small else params["beneficial_owners_max"]
-    total = case.total or ask.quantity
-
-    def weight(investor_id: str) -> int:
-        held = case.position(investor_id) or ask.quantity
-        return case.owners_of(investor_id, held, total)
-
-    return Count("beneficial_owners", case.beneficial_owners, ask.counted(case.beneficial_owners, weight), limit + 1)
+    then, change = case.beneficial_owners, ask.change
+    total = case.total + (change.quantity if change.issued else 0)
+    for investor_id, moved in ((change.sender, -change.quantity), (change.receiver, change.quantity)):
+        if investor_id is not None and change.sender != change.receiver:
+            held = case.position(investor_id)
+            then += case.owners_of(investor_id, max(0, held + moved), total) - case.owners_of(investor_id, held, case.total)
+    return Count("beneficial_owners", case.beneficial_owners, then, limit + 1)
 
 
 def section_3c7(rule: LawRule, ask: SnapshotQuestion) -> Iterator[Reason]:
     """Every holder a qualified purchaser or a knowledgeable employee; at most 1,999, so that section 12(g) is not reached."""
     case = ask.case
-    looked_at = (ask.change.comes,) if not ask.change.is_none else sorted(case.holders)
+    looked_at = (ask.change.receiver,) if not ask.change.is_none else sorted(case.holders)
     for investor_id in looked_at:
         if investor_id is None:
             continue

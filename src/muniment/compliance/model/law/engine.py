@@ -17,7 +17,7 @@ from muniment.compliance.model.law.counts import NO_CHANGE, SNAPSHOT_RULES, Chan
 from muniment.compliance.model.law.facts import EEA, InvestorFacts, Proposal
 from muniment.compliance.model.law.offerings import SALE_RULES, SaleQuestion
 from muniment.compliance.model.law.payments import withholding
-from muniment.compliance.model.law.resales import TRANSFER_RULES, TransferQuestion, form_144_needed, pick_lots
+from muniment.compliance.model.law.resales import SALES_ONLY, TRANSFER_RULES, TransferQuestion, form_144_needed, pick_lots
 from muniment.units.decisions import Allowed, Decision, Reason, Refused
 from muniment.units.errors import Place
 from muniment.units.shares import format_shares, show_shares
@@ -70,16 +70,20 @@ def _judge_sale(case: Case, proposal: Proposal) -> Judgement:
     receiver = _named(proposal.receiver, "to")
     buyer = case.investors.get(receiver)
     if buyer is None:
-        return Judgement(Refused((_unknown(receiver),)))
-    amount = case.worth(proposal.quantity) if proposal.amount_minor is None else proposal.amount_minor
+        return Judgement(Refused((reason_unknown(receiver),)))
+    if proposal.quantity == 0 and proposal.amount_minor is None:
+        raise ProposalInvalid(problem="a sale has a quantity or an amount", place=Place(field="proposed.quantity"))
+    amount = proposal.amount_minor
+    if amount is None and case.terms.price_minor is not None:
+        amount = case.worth(proposal.quantity)
     ask = SaleQuestion(case, proposal, buyer, amount)
     reasons = [*reasons_unverified(buyer, proposal.on)]
     for rules in exemptions_for(case, buyer):
         reasons += reasons_least(ask, rules)
-    change = Change(comes=receiver if case.position(receiver) == 0 else None)
-    reasons += _checklists(case, proposal.on)
-    reasons += _counts(case, proposal.on, change, proposal.quantity)
-    warnings = [*_count_warnings(case, proposal.on, change, proposal.quantity), *_unprotected(case, buyer), *_form_d(case, proposal)]
+    change = Change(comes=receiver if case.position(receiver) == 0 else None, receiver=receiver, quantity=proposal.quantity, issued=True)
+    reasons += checklist_reasons(case, proposal.on, buyer)
+    reasons += _counts(case, proposal.on, change)
+    warnings = [*_count_warnings(case, proposal.on, change), *_unprotected(case, buyer), *_form_d(case, proposal)]
     return Judgement(_decision(reasons), tuple(warnings))
 
 
@@ -126,13 +130,21 @@ def _unprotected(case: Case, buyer: InvestorFacts) -> Iterator[str]:
     for jurisdiction, countries in _REGIONS.items():
         if buyer.country in countries and not any(rule.jurisdiction == jurisdiction for rule in case.selection.rules):
             yield f"The investor lives in {buyer.country}, and no rule of {jurisdiction} is among the packs."
+    if buyer.is_us_person and not any(rule.rule_id in SALE_RULES and rule.jurisdiction == "US" for rule in case.selection.rules):
+        yield "The investor is a U.S. person, and no exemption of the United States is among the packs (15 USC 77e)."
+
+
+_REGULATION_D = frozenset({"us.regd.506b", "us.regd.506c", "us.regd.504"})
 
 
 def _form_d(case: Case, proposal: Proposal) -> Iterator[str]:
-    rule = next((rule for rule in case.selection.rules if "form_d_days_after_first_sale" in rule.params), None)
-    if rule is not None and not case.sales:
-        due = proposal.on + dt.timedelta(days=rule.params["form_d_days_after_first_sale"])
+    if not any(rule.rule_id in _REGULATION_D for rule in case.selection.rules):
+        return
+    if not case.sales:
+        due = proposal.on + dt.timedelta(days=case.book.rules["us.regd.506b"].params["form_d_days_after_first_sale"])
         yield f"This is the first sale: Form D is due by {due} (17 CFR 230.503)."
+    if case.terms.bad_actor_checked_on is None:
+        yield "Nobody has recorded that issuer and insiders are no bad actors (17 CFR 230.506(d))."
 
 
 # --- a transfer or match between holders -----------------------------------------------------------------------------------------------
@@ -143,11 +155,13 @@ def _judge_transfer(case: Case, proposal: Proposal) -> Judgement:
     sender = case.investors.get(sender_id)
     receiver_id = None if proposal.to_issuer else _named(proposal.receiver, "to")
     receiver = None if receiver_id is None else case.investors.get(receiver_id)
-    unknown = [_unknown(sender_id)] if sender is None else []
+    unknown = [reason_unknown(sender_id)] if sender is None else []
     if receiver_id is not None and receiver is None:
-        unknown.append(_unknown(receiver_id))
+        unknown.append(reason_unknown(receiver_id))
     if unknown or sender is None:
         return Judgement(Refused(tuple(unknown)))
+    if proposal.quantity == 0:
+        raise ProposalInvalid(problem="a transfer has a quantity", place=Place(field="proposed.quantity"))
     reasons: list[Reason] = []
     if receiver is not None:
         reasons += reasons_unverified(receiver, proposal.on)
@@ -155,15 +169,19 @@ def _judge_transfer(case: Case, proposal: Proposal) -> Judgement:
     if proposal.quantity > held:
         reasons.append(_insufficient(case, held, proposal.quantity))
     ask = TransferQuestion(case, proposal, sender, receiver, pick_lots(case.lots.get(sender_id, ()), proposal.quantity))
-    if proposal.how == "sale":
-        for rule in case.selection.rules:
-            if rule.rule_id in TRANSFER_RULES and rule.is_in_force(proposal.on):
-                reasons += TRANSFER_RULES[rule.rule_id](rule, ask)
-    reasons += _checklists(case, proposal.on)
+    for rule in case.selection.rules:
+        asked = rule.rule_id in TRANSFER_RULES and (proposal.how == "sale" or rule.rule_id not in SALES_ONLY)
+        if asked and rule.is_in_force(proposal.on):
+            reasons += TRANSFER_RULES[rule.rule_id](rule, ask)
+    reasons += checklist_reasons(case, proposal.on, receiver)
     change = _change(case, sender_id, receiver_id, proposal.quantity)
-    reasons += _counts(case, proposal.on, change, proposal.quantity)
-    warnings = list(_count_warnings(case, proposal.on, change, proposal.quantity))
-    if case.selection.has("us.rule144") and (form := form_144_needed(case.book.rules["us.rule144"], ask)) is not None:
+    reasons += _counts(case, proposal.on, change)
+    warnings = list(_count_warnings(case, proposal.on, change))
+    if (
+        proposal.how == "sale"
+        and case.selection.has("us.rule144")
+        and (form := form_144_needed(case.book.rules["us.rule144"], ask)) is not None
+    ):
         warnings.append(form)
     return Judgement(_decision(reasons), tuple(warnings))
 
@@ -171,8 +189,13 @@ def _judge_transfer(case: Case, proposal: Proposal) -> Judgement:
 def _change(case: Case, sender_id: str, receiver_id: str | None, quantity: int) -> Change:
     if sender_id == receiver_id:
         return NO_CHANGE
-    comes = receiver_id if receiver_id is not None and case.position(receiver_id) == 0 and quantity else None
-    return Change(comes=comes, goes=sender_id if case.position(sender_id) == quantity and quantity else None)
+    return Change(
+        comes=receiver_id if receiver_id is not None and case.position(receiver_id) == 0 else None,
+        goes=sender_id if case.position(sender_id) == quantity else None,
+        sender=sender_id,
+        receiver=receiver_id,
+        quantity=quantity,
+    )
 
 
 def _insufficient(case: Case, held: int, quantity: int) -> Reason:
@@ -192,7 +215,7 @@ def _judge_payment(case: Case, proposal: Proposal) -> Judgement:
     receiver = _named(proposal.receiver, "to")
     investor = case.investors.get(receiver)
     if investor is None:
-        return Judgement(Refused((_unknown(receiver),)))
+        return Judgement(Refused((reason_unknown(receiver),)))
     if proposal.amount_minor is None:
         raise ProposalInvalid(problem="a payment has an amount", place=Place(field="proposed.amount"))
     rule = case.book.rules["us.tax.withholding"]
@@ -207,7 +230,7 @@ def _judge_classification(case: Case, proposal: Proposal) -> Judgement:
     receiver = _named(proposal.receiver, "to")
     investor = case.investors.get(receiver)
     if investor is None:
-        return Judgement(Refused((_unknown(receiver),)))
+        return Judgement(Refused((reason_unknown(receiver),)))
     return Judgement(Allowed(), computed={"classes": classes_of(case, investor)})
 
 
@@ -227,37 +250,46 @@ def classes_of(case: Case, investor: InvestorFacts) -> dict[str, Any]:
 
 
 def _judge_snapshot(case: Case, proposal: Proposal) -> Judgement:
-    reasons = [*_checklists(case, proposal.on), *_counts(case, proposal.on, NO_CHANGE, 0)]
-    return Judgement(_decision(reasons), tuple(_count_warnings(case, proposal.on, NO_CHANGE, 0)))
+    reasons = [*checklist_reasons(case, proposal.on, None), *_counts(case, proposal.on, NO_CHANGE, snapshot=True)]
+    return Judgement(_decision(reasons), tuple(_count_warnings(case, proposal.on, NO_CHANGE)))
 
 
 # --- shared ----------------------------------------------------------------------------------------------------------------------------
 
 
-def _checklists(case: Case, on: dt.date) -> list[Reason]:
+def checklist_reasons(case: Case, on: dt.date, buyer: InvestorFacts | None) -> list[Reason]:
+    """Return what is missing or stands against every checklist that concerns a buyer (None: anybody)."""
     return [
         reason
         for rule in case.selection.rules
-        if rule.evaluated_on is EvaluatedOn.CHECKLIST and rule.is_in_force(on)
+        if rule.evaluated_on is EvaluatedOn.CHECKLIST and rule.is_in_force(on) and _concerns(rule, buyer)
         for reason in checklist(rule, case.evidence, on=on)
     ]
 
 
-def _counts(case: Case, on: dt.date, change: Change, quantity: int) -> list[Reason]:
-    looks_at_register = change.is_none and quantity == 0
-    if change.is_none and not looks_at_register:
+def _concerns(rule: LawRule, buyer: InvestorFacts | None) -> bool:
+    """Return whether a checklist is about this buyer: a promotion to persons in the United Kingdom concerns nobody else."""
+    return rule.rule_id != "uk.fpo" or buyer is None or buyer.country == "GB"
+
+
+AT_ADMISSION = frozenset({"eu.dlt_pilot"})
+"""Rules that are asked when an instrument is admitted or issued, and no more when it is traded."""
+
+
+def _counts(case: Case, on: dt.date, change: Change, *, snapshot: bool = False) -> list[Reason]:
+    if change.is_none and not snapshot:
         return []
-    ask = SnapshotQuestion(case, on, change, quantity)
+    ask = SnapshotQuestion(case, on, change)
     return [
         reason
         for rule in case.selection.rules
-        if rule.rule_id in SNAPSHOT_RULES and rule.is_in_force(on)
+        if rule.rule_id in SNAPSHOT_RULES and rule.is_in_force(on) and (snapshot or change.issued or rule.rule_id not in AT_ADMISSION)
         for reason in SNAPSHOT_RULES[rule.rule_id](rule, ask)
     ]
 
 
-def _count_warnings(case: Case, on: dt.date, change: Change, quantity: int) -> Iterator[str]:
-    ask = SnapshotQuestion(case, on, change, quantity)
+def _count_warnings(case: Case, on: dt.date, change: Change) -> Iterator[str]:
+    ask = SnapshotQuestion(case, on, change)
     for rule in case.selection.rules:
         if rule.rule_id in SNAPSHOT_RULES and rule.is_in_force(on):
             yield from warnings_of(rule, ask)
@@ -278,7 +310,8 @@ def reasons_unverified(investor: InvestorFacts, on: dt.date) -> Iterator[Reason]
         )
 
 
-def _unknown(investor_id: str) -> Reason:
+def reason_unknown(investor_id: str) -> Reason:
+    """Return the reason that nobody is that investor."""
     return Reason(
         "compliance.investor_unknown",
         f"Nobody here is the investor {investor_id}.",

@@ -25,6 +25,12 @@ UNITED_STATES: frozenset[str] = frozenset({"US", "PR", "GU", "VI", "AS", "MP", "
 """The United States with its territories and possessions, as 17 CFR 230.902(l) draws them."""
 
 
+INSTRUMENT_KINDS = ("equity", "debt", "fund_unit", "revenue_share", "other")
+EQUITY = frozenset({"equity", "fund_unit", "revenue_share", "other"})
+"""Everything but debt counts as equity where Regulation S tells the two apart."""
+INSTITUTIONS = ("bank", "BD", "RIA", "ERA", "insurance", "RIC", "BDC", "SBIC", "RBIC")
+
+
 class PersonKind(Enum):
     """What an investor is in law."""
 
@@ -164,6 +170,7 @@ class Terms:
     first_offered_on: dt.date | None = None
     closed_on: dt.date | None = None
     rega_tier: int | None = None
+    bad_actor_checked_on: dt.date | None = None
     portal: str | None = None
     outstanding: int | None = None
     admitted: int | None = None
@@ -223,7 +230,7 @@ class Proposal:
     amount_minor: int | None = None
     currency: str | None = None
     how: str = "sale"
-    """sale, gift, estate or pledge: only a sale is restricted on resale."""
+    """sale, gift, estate, pledge or family: Rule 144 and Regulation S restrict sales only, other locks gifts to strangers too."""
     offered_on: dt.date | None = None
     to_issuer: bool = False
 

@@ -122,7 +122,7 @@ def check_answers(answers: Mapping[str, Any]) -> dict[str, str]:
     for name, answer in answers.items():
         if name not in known:
             raise AnswersInvalid(problem=f"there is no question “{name}”", place=Place(field=f"answers.{name}"))
-        if answer not in {YES, NO, OPEN}:
+        if not isinstance(answer, str) or answer not in {YES, NO, OPEN}:
             raise AnswersInvalid(problem=f"{name} is answered y, n or -", place=Place(field=f"answers.{name}"))
     return dict(answers)
 

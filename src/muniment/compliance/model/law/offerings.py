@@ -11,9 +11,11 @@ from muniment.compliance.model.law import investors as classes
 from muniment.compliance.model.law.book import LawRule
 from muniment.compliance.model.law.calendar import add_months
 from muniment.compliance.model.law.case import Case
-from muniment.compliance.model.law.facts import EEA, InvestorFacts, Method, Proposal
+from muniment.compliance.model.law.facts import EEA, InvestorFacts, Method, Proposal, Sale
 from muniment.compliance.model.law.reasons import cents, exact, missing, reason
 from muniment.units.decisions import Reason
+from muniment.units.money import Rounding
+from muniment.units.shares import show_shares
 
 CENTS = classes.CENTS
 
@@ -25,7 +27,7 @@ class SaleQuestion:
     case: Case
     proposal: Proposal
     buyer: InvestorFacts
-    amount_minor: int
+    amount_minor: int | None
     already_sold: bool = False
     """Whether it is among the case's sales already, so that sums must not count it again."""
 
@@ -35,12 +37,22 @@ class SaleQuestion:
         return self.proposal.on
 
     def in_currency(self, currency: str) -> int | None:
-        """Return the amount in cents of a currency."""
-        return self.case.in_currency(self.amount_minor, currency)
+        """Return the amount in cents of a currency, rounded up; None where amount or rate is unknown."""
+        return None if self.amount_minor is None else self.case.in_currency(self.amount_minor, currency)
+
+    def at_least(self, currency: str) -> int | None:
+        """Return the amount in cents of a currency, rounded down: what is compared with a minimum."""
+        return None if self.amount_minor is None else self.case.in_currency(self.amount_minor, currency, rounding=Rounding.DOWN)
 
     def added(self, currency: str) -> int | None:
-        """Return what it adds to the sums of earlier sales, in cents of a currency."""
+        """Return what it adds to the sums of earlier sales, in cents of a currency; None also where an earlier amount is unknown."""
+        if self.case.lacks_price:
+            return None
         return 0 if self.already_sold else self.in_currency(currency)
+
+    def unknown(self, currency: str) -> str:
+        """Return the fact without which nothing can be said in a currency."""
+        return "terms.price" if self.amount_minor is None or self.case.lacks_price else f"terms.rates.{currency}"
 
 
 # --- United States ---------------------------------------------------------------------------------------------------------------------
@@ -69,8 +81,8 @@ def rule_506b(rule: LawRule, ask: SaleQuestion) -> Iterator[Reason]:
             cure="Record that the investor or a purchaser representative is sophisticated, or show that the investor is accredited.",
             investor=ask.buyer.investor_id,
         )
-    others = _most_in_window(ask, days)
-    if others + 1 > limit:
+    others, mine = _most_in_window(ask, days), sum(1 for _ in _counted_as(ask.buyer, ask.buyer.investor_id))
+    if others + mine > limit:
         yield reason(
             rule,
             "non_accredited_purchasers",
@@ -84,16 +96,22 @@ def rule_506b(rule: LawRule, ask: SaleQuestion) -> Iterator[Reason]:
 
 def _most_in_window(ask: SaleQuestion, days: int) -> int:
     """Return how many other purchasers who are not accredited bought in the fullest window of `days` that holds the day of the sale."""
-    reach = dt.timedelta(days=days - 1)
-    near = [
-        (sale.on, _household(ask.case.investors.get(sale.investor_id), sale.investor_id))
-        for sale in ask.case.non_accredited_sales_under("us.regd.506b").within(ask.on - reach, ask.on + reach)
-    ]
-    mine = _household(ask.buyer, ask.buyer.investor_id)
-    most = 0
-    for begins in {ask.on - reach, ask.on, *(day for day, _ in near if day <= ask.on)}:
-        most = max(most, len({who for day, who in near if begins <= day <= begins + reach} - {mine}))
-    return most
+
+    def names(sale: Sale) -> Iterator[str]:
+        return _counted_as(ask.case.investors.get(sale.investor_id), sale.investor_id)
+
+    mine = set(_counted_as(ask.buyer, ask.buyer.investor_id))
+    windows = ask.case.purchasers_in_windows("us.regd.506b", ask.on, days, names)
+    return max(len(window) - len(mine & window) for window in windows)
+
+
+def _counted_as(investor: InvestorFacts | None, investor_id: str) -> Iterator[str]:
+    """Yield as whom a purchaser counts (17 CFR 230.501(e)): a household once, an entity formed for the offering by each of its owners."""
+    if investor is not None and not investor.kind.is_natural and investor.formed_for_offering:
+        owners = investor.natural_owners or investor.beneficial_owners or 1
+        yield from (f"{investor_id} owner {number}" for number in range(owners))
+    else:
+        yield _household(investor, investor_id)
 
 
 def _household(investor: InvestorFacts | None, investor_id: str) -> str:
@@ -150,13 +168,13 @@ def _minimum_investment(rule: LawRule, ask: SaleQuestion, *, represented: bool) 
     buyer, params = ask.buyer, rule.params
     if buyer.kind.is_natural:
         least = params["min_investment_natural_usd"] * CENTS
-    elif buyer.all_owners_accredited and buyer.natural_owners is not None and buyer.natural_owners < 5:
+    elif buyer.all_owners_accredited and buyer.natural_owners is not None and 0 < buyer.natural_owners < 5:
         least = params["min_investment_entity_per_owner_if_fewer_than_5_natural_owners_usd"] * buyer.natural_owners * CENTS
     else:
         least = params["min_investment_entity_usd"] * CENTS
-    amount = ask.in_currency("USD")
+    amount = ask.at_least("USD")
     if amount is None:
-        yield missing(rule, "terms.rates.USD")
+        yield missing(rule, ask.unknown("USD"))
     elif amount < least:
         yield reason(
             rule,
@@ -267,8 +285,8 @@ def prospectus_exempt_offer(rule: LawRule, ask: SaleQuestion) -> Iterator[Reason
     buyer, params = ask.buyer, rule.params
     if classes.qualified_eu(buyer, ask.case.book):
         return
-    ticket, denomination = ask.in_currency("EUR"), ask.case.terms.denomination_minor
-    denomination_eur = None if denomination is None else ask.case.in_currency(denomination, "EUR")
+    ticket, denomination = ask.at_least("EUR"), ask.case.terms.denomination_minor
+    denomination_eur = None if denomination is None else ask.case.in_currency(denomination, "EUR", rounding=Rounding.DOWN)
     if ticket is not None and ticket >= params["min_ticket_eur"] * CENTS:
         return
     if denomination_eur is not None and denomination_eur >= params["min_denomination_eur"] * CENTS:
@@ -295,7 +313,7 @@ def prospectus_threshold(rule: LawRule, ask: SaleQuestion) -> Iterator[Reason]:
     before = ask.case.in_currency(_raised_elsewhere(ask) + ask.case.raised_in(EEA, on=ask.on), "EUR")
     amount = ask.added("EUR")
     if before is None or amount is None:
-        yield missing(rule, "terms.rates.EUR")
+        yield missing(rule, ask.unknown("EUR"))
     elif before + amount >= limit:
         yield _over_twelve_months(rule, before, amount, limit, "EUR", strictly=True)
 
@@ -313,8 +331,8 @@ def prospectus_secondary(rule: LawRule, ask: SaleQuestion) -> Iterator[Reason]:
         yield reason(
             rule,
             "secondary_issuance_too_large",
-            f"With this sale {issued} new units would be issued in twelve months;"
-            f" less than {percent} % of the {admitted} admitted ones may be.",
+            f"With this sale {show_shares(issued, decimals=ask.case.terms.decimals)} new shares would be issued in twelve months;"
+            f" less than {percent} % of the {show_shares(admitted, decimals=ask.case.terms.decimals)} admitted ones may be.",
             cure="Issue less, or publish a prospectus.",
             issued=str(issued),
             admitted=str(admitted),
@@ -324,19 +342,19 @@ def prospectus_secondary(rule: LawRule, ask: SaleQuestion) -> Iterator[Reason]:
 
 def crowdfunding_eu(rule: LawRule, ask: SaleQuestion) -> Iterator[Reason]:
     """Five million euros in twelve months; above the line a non-sophisticated investor is warned and consents, and has four days."""
-    yield from _twelve_months(rule, ask, "EUR", rule.params["max_12m_eur"], exemptions=("eu.ecspr",), everything=True)
+    yield from _twelve_months(rule, ask, "EUR", rule.params["max_12m_eur"], countries=EEA)
     buyer = ask.buyer
     if buyer.sophisticated or classes.professional(buyer, ask.case.book):
         return
     amount = ask.in_currency("EUR")
     if amount is None:
-        yield missing(rule, "terms.rates.EUR")
+        yield missing(rule, ask.unknown("EUR"))
         return
     worth = max(buyer.net_worth_eur or 0, 0)
     line = max(
         rule.params["non_sophisticated_warning_eur"] * CENTS, worth * int(rule.params["non_sophisticated_warning_pct_net_worth"]) // 100
     )
-    if amount > line and rule.rule_id not in buyer.consents:
+    if amount > line and (buyer.consents.get(rule.rule_id) or dt.date.max) > ask.on:
         yield reason(
             rule,
             "warning_not_acknowledged",
@@ -370,7 +388,9 @@ def public_offer_uk(rule: LawRule, ask: SaleQuestion) -> Iterator[Reason]:
     terms, params, buyer = ask.case.terms, rule.params, ask.buyer
     if classes.qualified_eu(buyer, ask.case.book) or terms.is_listed or terms.traded_on_mtf or terms.public_offer_platform:
         return
-    denomination = None if terms.denomination_minor is None else ask.case.in_currency(terms.denomination_minor, "GBP")
+    denomination = (
+        None if terms.denomination_minor is None else ask.case.in_currency(terms.denomination_minor, "GBP", rounding=Rounding.DOWN)
+    )
     if denomination is not None and denomination >= params["min_denomination_gbp"] * CENTS:
         return
     others = ask.case.unqualified_in("GB", besides=buyer.investor_id)
@@ -399,8 +419,10 @@ def prospectus_swiss(rule: LawRule, ask: SaleQuestion) -> Iterator[Reason]:
     others = ask.case.offered_in("CH", besides=buyer.investor_id)
     if others + 1 < params["investors_lt"]:
         return
-    ticket = ask.in_currency("CHF")
-    denomination = None if terms.denomination_minor is None else ask.case.in_currency(terms.denomination_minor, "CHF")
+    ticket = ask.at_least("CHF")
+    denomination = (
+        None if terms.denomination_minor is None else ask.case.in_currency(terms.denomination_minor, "CHF", rounding=Rounding.DOWN)
+    )
     if ticket is not None and ticket >= params["min_ticket_chf"] * CENTS:
         return
     if denomination is not None and denomination >= params["min_denomination_chf"] * CENTS:
@@ -424,10 +446,10 @@ def offer_singapore(rule: LawRule, ask: SaleQuestion) -> Iterator[Reason]:
     params, buyer = rule.params, ask.buyer
     if buyer.institutional or classes.accredited_singapore(buyer, ask.case.book):
         return
-    amount = ask.in_currency("SGD")
+    amount = ask.at_least("SGD")
     if amount is not None and amount >= params["min_consideration_275_1A_sgd"] * CENTS:
         return
-    others = ask.case.offered_in("SG", besides=buyer.investor_id)
+    others = ask.case.offered_since("SG", add_months(ask.on, -12), besides=buyer.investor_id)
     if others + 1 <= params["private_placement_persons_le"]:
         return
     raised = ask.case.in_currency(_raised_elsewhere(ask) + ask.case.raised_in(["SG"], on=ask.on), "SGD")
@@ -448,17 +470,23 @@ def offer_singapore(rule: LawRule, ask: SaleQuestion) -> Iterator[Reason]:
 
 
 def _twelve_months(
-    rule: LawRule, ask: SaleQuestion, currency: str, limit_units: int, *, exemptions: Sequence[str], everything: bool = False
+    rule: LawRule,
+    ask: SaleQuestion,
+    currency: str,
+    limit_units: int,
+    *,
+    exemptions: Sequence[str] = (),
+    countries: frozenset[str] = frozenset(),
 ) -> Iterator[Reason]:
     since, limit = add_months(ask.on, -12), limit_units * CENTS
-    if everything:
-        sold = ask.case.all_sales.amount(since, ask.on)
+    if countries:
+        sold = ask.case.raised_in(countries, on=ask.on)
     else:
         sold = sum(ask.case.sales_under(exemption).amount(since, ask.on) for exemption in exemptions)
     before = ask.case.in_currency(sold + _raised_elsewhere(ask), currency)
     amount = ask.added(currency)
     if before is None or amount is None:
-        yield missing(rule, f"terms.rates.{currency}")
+        yield missing(rule, ask.unknown(currency))
     elif before + amount > limit:
         yield _over_twelve_months(rule, before, amount, limit, currency, strictly=False)
 
@@ -486,6 +514,8 @@ def _over_twelve_months(rule: LawRule, before: int, amount: int, limit: int, cur
 
 def _bought_by(ask: SaleQuestion, exemption: str, currency: str, *, since: dt.date | None) -> int | None:
     """Return what the buyer bought before under an exemption, in cents of a currency; None without a rate."""
+    if ask.case.lacks_price:
+        return None
     bought = ask.case.bought_by(ask.buyer.investor_id, exemption, after=since, until=ask.on)
     return ask.case.in_currency(bought, currency)
 
@@ -493,7 +523,7 @@ def _bought_by(ask: SaleQuestion, exemption: str, currency: str, *, since: dt.da
 def _investor_limit(rule: LawRule, ask: SaleQuestion, limit: int, bought: int | None, what: str) -> Iterator[Reason]:
     amount = ask.added("USD")
     if bought is None or amount is None:
-        yield missing(rule, "terms.rates.USD")
+        yield missing(rule, ask.unknown("USD"))
     elif bought + amount > limit:
         room = max(0, limit - bought)
         yield reason(

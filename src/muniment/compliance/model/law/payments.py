@@ -52,12 +52,12 @@ def withholding(rule: LawRule, investor: InvestorFacts, gross_minor: int, *, on:
     tax = investor.tax or TaxFacts()
     params = rule.params
     form = tax.form if tax.form is not None and (tax.form_valid_until is None or on <= tax.form_valid_until) else None
-    if form == "W-9" or (form is None and investor.is_us_person):
+    if form == "W-9" or investor.is_us_person:
         if form == "W-9" and tax.has_tin:
             return Withholding(gross_minor, 0, "U.S. person with Form W-9", "26 USC 3406", "1099-DIV")
         return Withholding(gross_minor, int(params["backup_pct"]) * 100, "backup withholding: no valid TIN", "26 USC 3406", "1099-DIV")
     if not investor.kind.is_natural and not tax.fatca_compliant:
         return Withholding(gross_minor, int(params["fatca_pct"]) * 100, "non-participating foreign institution", "26 USC 1471", "1042-S")
-    if form in {"W-8BEN", "W-8BEN-E"} and tax.treaty_rate_bps is not None and tax.has_tin:
+    if form == ("W-8BEN" if investor.kind.is_natural else "W-8BEN-E") and tax.treaty_rate_bps is not None and tax.has_tin:
         return Withholding(gross_minor, tax.treaty_rate_bps, f"treaty rate by Form {form}", "26 USC 1441, 1442", "1042-S")
     return Withholding(gross_minor, int(params["nra_pct"]) * 100, "statutory rate", "26 USC 871(a), 881, 1441, 1442", "1042-S")

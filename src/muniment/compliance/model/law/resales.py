@@ -12,13 +12,13 @@ from muniment.compliance.model.law import investors as classes
 from muniment.compliance.model.law.book import LawRule
 from muniment.compliance.model.law.calendar import add_months, first_day_after_days, first_day_after_months
 from muniment.compliance.model.law.case import Case
-from muniment.compliance.model.law.facts import InvestorFacts, Lot, Proposal, Terms
+from muniment.compliance.model.law.facts import EQUITY, UNITED_STATES, InvestorFacts, Lot, Proposal, Terms
 from muniment.compliance.model.law.reasons import cents, missing, reason
 from muniment.units.decisions import Reason
 from muniment.units.shares import format_shares, show_shares
 
-RESTRICTED_EXEMPTIONS = frozenset({"us.regd.506b", "us.regd.506c", "us.regd.504", "us.144a", "us.qib"})
-"""Sales after which shares are restricted securities (17 CFR 230.144(a)(3), 230.502(d))."""
+FREE_EXEMPTIONS = frozenset({"us.rega", "us.regcf"})
+"""Sales after which shares are not restricted securities (17 CFR 230.144(a)(3)); Regulation Crowdfunding has a lock of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,10 @@ def holding_months(terms: Terms, rule: LawRule, on: dt.date) -> int:
 def earliest_resale(lot: Lot, terms: Terms, rule: LawRule, on: dt.date) -> dt.date:
     """Return the first day on which Rule 144(d) lets a lot be resold: the day itself, `holding_months` after the acquisition."""
     free = add_months(lot.held_since, holding_months(terms, rule, on))
+    if terms.issuer_reporting and terms.reporting_since is not None and not is_reporting(terms, rule, on):
+        # It will have reported for long enough before the longer period is over.
+        reports_on = terms.reporting_since + dt.timedelta(days=rule.params["reporting_for_days_ge"])
+        free = min(free, max(reports_on, add_months(lot.held_since, int(rule.params["hold_months_reporting"]))))
     if terms.shell_form10_filed_on is not None:
         free = max(free, add_months(terms.shell_form10_filed_on, int(rule.params["shell_months_after_form10"])))
     return free
@@ -87,11 +91,14 @@ def is_affiliate(investor: InvestorFacts, rule: LawRule, on: dt.date) -> bool:
 
 
 def is_restricted(lot: Lot, case: Case) -> bool:
-    """Return whether a lot is of restricted securities: privately placed, or domestic equity sold under Regulation S (Rule 905)."""
+    """Return whether a lot is of restricted securities: privately placed, or domestic equity sold under Regulation S (Rule 905).
+
+    Where nobody knows under what it was sold, it counts as restricted.
+    """
     exemption = case.exemption_of(lot.investor_id, lot.exemption)
     if exemption == "us.regs":
-        return case.terms.kind == "equity" and case.terms.issuer_country == "US"
-    return exemption in RESTRICTED_EXEMPTIONS
+        return case.terms.kind in EQUITY and case.terms.issuer_country in UNITED_STATES
+    return exemption is None or (exemption.startswith("us.") and exemption not in FREE_EXEMPTIONS)
 
 
 def volume_limit(case: Case, rule: LawRule) -> int:
@@ -146,17 +153,18 @@ def _holding_period(rule: LawRule, ask: TransferQuestion, held: Sequence[Lot]) -
     free_on = max(days.values())
     locked = sum(lot.quantity for lot in held)
     months = holding_months(terms, rule, ask.on)
-    free_now = sum(
-        lot.quantity
-        for lot in ask.case.lots.get(ask.sender.investor_id, ())
-        if not is_restricted(lot, ask.case) or ask.on >= earliest_resale(lot, terms, rule, ask.on)
-    )
+    free_now = 0
+    for lot in ask.case.lots.get(ask.sender.investor_id, ()):
+        # First in, first out: what lies behind a locked lot cannot be reached without it.
+        if is_restricted(lot, ask.case) and ask.on < earliest_resale(lot, terms, rule, ask.on):
+            break
+        free_now += lot.quantity
     shown = show_shares(locked, decimals=terms.decimals)
     return reason(
         rule,
         "holding_period",
         f"{shown} of the shares are restricted securities, held since {min(lot.held_since for lot in held)};"
-        f" {'a reporting' if months == 6 else 'a non-reporting'} issuer's are held for {months} months, until {free_on}.",
+        f" they may be resold from {free_on}, {_why(terms, months)}.",
         cure=f"Wait until {free_on}"
         + (f", or transfer at most {show_shares(free_now, decimals=terms.decimals)} shares now." if free_now else "."),
         acquired_on=min(lot.acquired_on for lot in held).isoformat(),
@@ -167,6 +175,12 @@ def _holding_period(rule: LawRule, ask: TransferQuestion, held: Sequence[Lot]) -
         free=format_shares(free_now, decimals=terms.decimals),
         on=ask.on.isoformat(),
     )
+
+
+def _why(terms: Terms, months: int) -> str:
+    if terms.shell_form10_filed_on is not None:
+        return "because the issuer was a shell company"
+    return f"after {months} months, as the issuer {'reports' if months == 6 else 'does not report or has not for long'}"
 
 
 def _volume(rule: LawRule, ask: TransferQuestion) -> Iterator[Reason]:
@@ -201,7 +215,8 @@ def form_144_needed(rule: LawRule, ask: TransferQuestion) -> str | None:
         and worth <= rule.params["form144_usd_gt"] * classes.CENTS
     ):
         return None
-    return f"The affiliate files Form 144 ({rule.citation}): {quantity} units, {cents(worth, 'USD')} in three months."
+    shown = show_shares(quantity, decimals=ask.case.terms.decimals)
+    return f"The affiliate files Form 144 ({rule.citation}): {shown} shares, {cents(worth, 'USD')} in three months."
 
 
 # --- Regulation S ------------------------------------------------------------------------------------------------------------------------
@@ -211,7 +226,7 @@ def regs_category(terms: Terms) -> int:
     """Return the category of 17 CFR 230.903(b): as the terms say, else by issuer and instrument; the strictest where facts are missing."""
     if terms.regs_category is not None:
         return terms.regs_category
-    foreign = terms.issuer_country != "US"
+    foreign = terms.issuer_country not in UNITED_STATES
     if foreign and terms.substantial_us_market_interest is False:
         return 1
     if terms.issuer_reporting and (foreign or terms.kind == "debt"):
@@ -220,14 +235,13 @@ def regs_category(terms: Terms) -> int:
 
 
 def distribution_period_ends(terms: Terms, rule: LawRule) -> dt.date | None:
-    """Return the first day after the distribution compliance period; None where neither first offer nor closing is known.
+    """Return the first day after the distribution compliance period; None where the closing is not known, so that it may not be over.
 
     It begins with the later of first offer and closing. Days and months count as `calendar` says: day 40 is in, day 41 is out.
     """
-    begins = [day for day in (terms.first_offered_on, terms.closed_on) if day is not None]
-    if not begins:
+    if terms.closed_on is None:
         return None
-    begin, params = max(begins), rule.params
+    begin, params = max(terms.closed_on, terms.first_offered_on or terms.closed_on), rule.params
     match regs_category(terms):
         case 1:
             return first_day_after_days(begin, params["cat1_days"])
@@ -271,7 +285,7 @@ def regulation_s(rule: LawRule, ask: TransferQuestion) -> Iterator[Reason]:
 
 def crowdfunding_lock(rule: LawRule, ask: TransferQuestion) -> Iterator[Reason]:
     """A year's lock on crowdfunded shares, but to the issuer, to an accredited investor, or in the family (17 CFR 227.501)."""
-    if ask.receiver is None or classes.accredited(ask.receiver, ask.case.book):
+    if ask.receiver is None or ask.proposal.how in {"estate", "family"} or classes.accredited(ask.receiver, ask.case.book):
         return
     yield from _lock(rule, ask, "us.regcf", int(rule.params["resale_lock_months"]), "to the issuer or an accredited investor")
 
@@ -285,15 +299,16 @@ def small_offer_lock(rule: LawRule, ask: TransferQuestion) -> Iterator[Reason]:
 
 def _lock(rule: LawRule, ask: TransferQuestion, exemption: str, months: int, but: str) -> Iterator[Reason]:
     lots = [lot for lot in ask.lots if ask.case.exemption_of(lot.investor_id, lot.exemption) == exemption]
-    locked = [lot for lot in lots if ask.on < add_months(lot.acquired_on, months)]
+    # The year begins when the shares were issued; a later holder does not begin it anew.
+    locked = [lot for lot in lots if ask.on < add_months(lot.held_since, months)]
     if locked:
-        free_on = max(add_months(lot.acquired_on, months) for lot in locked)
+        free_on = max(add_months(lot.held_since, months) for lot in locked)
         quantity = sum(lot.quantity for lot in locked)
         decimals = ask.case.terms.decimals
         yield reason(
             rule,
             "resale_lock",
-            f"{show_shares(quantity, decimals=decimals)} of the shares were bought within {months} months"
+            f"{show_shares(quantity, decimals=decimals)} of the shares were issued within {months} months"
             f" and may be resold from {free_on}.",
             cure=f"Wait until {free_on}, or transfer {but}.",
             locked=format_shares(quantity, decimals=decimals),
@@ -301,6 +316,9 @@ def _lock(rule: LawRule, ask: TransferQuestion, exemption: str, months: int, but
             on=ask.on.isoformat(),
         )
 
+
+SALES_ONLY = frozenset({"us.rule144", "us.regs"})
+"""Rules that restrict sales; a gift is none. The other locks hold against gifts as well."""
 
 TransferRule = Callable[[LawRule, TransferQuestion], Iterator[Reason]]
 
@@ -323,7 +341,7 @@ def locked_shares(case: Case, investor_id: str, on: dt.date) -> Mapping[str, Any
             days.append(earliest_resale(lot, case.terms, rule, on))
         for exemption, name in (("us.regcf", "resale_lock_months"), ("sg.sfa", "small_offer_resale_months")):
             if case.selection.has(exemption) and case.exemption_of(investor_id, lot.exemption) == exemption:
-                days.append(add_months(lot.acquired_on, int(case.book.rules[exemption].params[name])))
+                days.append(add_months(lot.held_since, int(case.book.rules[exemption].params[name])))
         if days and max(days) > on:
             locked += lot.quantity
             until = max(until, *days)

@@ -6,14 +6,14 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from muniment.compliance.model.law.book import EvaluatedOn, LawRule
 from muniment.compliance.model.law.case import Case
 from muniment.compliance.model.law.counts import SNAPSHOT_RULES, SnapshotQuestion, warnings_of
-from muniment.compliance.model.law.engine import exemptions_for, reasons_least, reasons_unverified
-from muniment.compliance.model.law.facts import Proposal
+from muniment.compliance.model.law.engine import checklist_reasons, exemptions_for, reason_unknown, reasons_least, reasons_unverified
+from muniment.compliance.model.law.facts import Proposal, Sale
 from muniment.compliance.model.law.offerings import SaleQuestion
 from muniment.compliance.model.law.resales import locked_shares
 from muniment.units.decisions import Reason
@@ -70,7 +70,8 @@ class WhatIf:
 
 
 def what_if(case: Case, *, on: dt.date) -> WhatIf:
-    """Return who would break the case's rules if they started on a day: as if each holder bought what is held on that day."""
+    """Return who would break the case's rules if they started on a day: as if all holders bought what they hold on that day."""
+    case = replace(case, sales=[Sale(each, on, case.position(each)) for each in sorted(case.holders)], resales=(), offerees=frozenset())
     breaking: list[HolderOutcome] = []
     locked_holders = locked_total = 0
     for investor_id in sorted(case.holders):
@@ -90,7 +91,10 @@ def what_if(case: Case, *, on: dt.date) -> WhatIf:
         breaking=tuple(breaking),
         locked_holders=locked_holders,
         locked_shares=locked_total,
-        register_reasons=tuple(reason for rule in counted for reason in SNAPSHOT_RULES[rule.rule_id](rule, ask)),
+        register_reasons=(
+            *checklist_reasons(case, on, None),
+            *(reason for rule in counted for reason in SNAPSHOT_RULES[rule.rule_id](rule, ask)),
+        ),
         warnings=tuple(warning for rule in counted for warning in warnings_of(rule, ask)),
         decimals=case.terms.decimals,
     )
@@ -103,9 +107,11 @@ def _counts(rule: LawRule, on: dt.date) -> bool:
 def _reasons(case: Case, investor_id: str, quantity: int, on: dt.date) -> Iterator[Reason]:
     investor = case.investors.get(investor_id)
     if investor is None:
+        if case.selection.rules:
+            yield reason_unknown(investor_id)
         return
     yield from reasons_unverified(investor, on)
     proposal = Proposal("sale", on, receiver=investor_id, quantity=quantity, offered_on=dt.date.min)
-    ask = SaleQuestion(case, proposal, investor, case.worth(quantity), already_sold=True)
+    ask = SaleQuestion(case, proposal, investor, None if case.terms.price_minor is None else case.worth(quantity), already_sold=True)
     for rules in exemptions_for(case, investor):
         yield from reasons_least(ask, rules)
