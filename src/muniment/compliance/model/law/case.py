@@ -223,12 +223,19 @@ class Case:
         found = self._by_region
         return sum(found[country].amount(add_months(on, -12), on) for country in countries if country in found)
 
+    @cached_property
+    def _offered_since(self) -> dict[tuple[str, dt.date], frozenset[str]]:
+        return {}
+
     def offered_since(self, country: str, since: dt.date, *, besides: str) -> int:
         """Return how many of a country, besides one, bought after a day or were made an offer, institutions left out."""
-        recent = {sale.investor_id for sale in self._by_region[country].sales if sale.on > since} if country in self._by_region else set()
-        addressed = {each for each in self.offerees if (found := self.investors.get(each)) is not None and found.country == country}
-        people = {each for each in recent | addressed if not self.investors[each].institutional}
-        return len(people - {besides})
+        known, key = self._offered_since, (country, since)
+        if key not in known:
+            series = self._by_region.get(country)
+            recent = {sale.investor_id for sale in series.sales if sale.on > since} if series is not None else set()
+            addressed = {each for each in self.offerees if (found := self.investors.get(each)) is not None and found.country == country}
+            known[key] = frozenset(each for each in recent | addressed if not self.investors[each].institutional)
+        return len(known[key]) - (besides in known[key])
 
     @cached_property
     def _offered_in(self) -> dict[str, frozenset[str]]:

@@ -97,8 +97,7 @@ def exemptions_for(case: Case, buyer: InvestorFacts) -> Iterator[Sequence[LawRul
     elif american:
         yield [rule for rule in american if rule.rule_id != "us.regs"] or offshore
     for jurisdiction, countries in _REGIONS.items():
-        theirs = [rule for rule in rules if rule.jurisdiction == jurisdiction]
-        if theirs and buyer.country in countries:
+        if buyer.country in countries and (theirs := [rule for rule in rules if rule.jurisdiction == jurisdiction]):
             yield theirs
 
 
