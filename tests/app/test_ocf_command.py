@@ -125,6 +125,19 @@ def test_every_problem_is_told_with_file_id_and_field_and_the_command_fails(tmp_
     assert "no-such-class" not in run("ocf", "check", str(tmp_path)).out
 
 
+@pytest.mark.parametrize("content", [b'{"file_type":', b"\xff\xfe", b'{"a": 1, "a": 2}', b"[" * 100_000])
+def test_a_file_that_cannot_be_read_is_told_though_its_digest_differs_too(tmp_path: Path, content: bytes) -> None:
+    files = {path.name: path.read_bytes() for path in EXAMPLE.glob("*.json")}
+    files["Transactions.ocf.json"] = content
+    package = written(tmp_path, files)
+    ended = run("ocf", "check", package, "--json")
+    assert ended.code == 2
+    assert ("Transactions.ocf.json", None) in {(problem["file"], problem["id"]) for problem in ended.told["problems"]}
+    held = run("ocf", "positions", package, "--json")
+    assert held.told == []
+    assert "could not be read" in held.err
+
+
 @pytest.mark.parametrize("break_it", ["issuer", "manifest", "json"])
 def test_a_package_that_cannot_be_held_on_to_is_still_told_whole(tmp_path: Path, break_it: str) -> None:
     files = {path.name: path.read_bytes() for path in EXAMPLE.glob("*.json")}

@@ -74,6 +74,9 @@ def positions(
     rows = [
         {"stakeholder_id": each.stakeholder_id, "stock_class_id": each.stock_class_id, "quantity": _text_of(each.shares)} for each in held
     ]
+    lost = [defect for defect in read.defects if defect.severity == "refused"]
+    if lost:
+        typer.secho(f"{len(lost)} objects or files could not be read; muniment ocf check tells which", fg="yellow", err=True)
     if as_json:
         typer.echo(json.dumps(rows))
         return
