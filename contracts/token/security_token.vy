@@ -356,21 +356,11 @@ def setFrozenTokens(account: address, amount: uint256) -> bool:
 def lock(wallet: address, shares: uint256, unlocks_at: uint256):
     """
     @notice Locks shares that the wallet holds until an instant (Unix seconds): from that second on they are free. At most 16 tranches
-    a wallet; one more for the same instant joins it. Agent only.
+    a wallet; one more for the same instant joins it. An instant of zero releases that many locked shares now, those that unlock last
+    first, all of them where fewer are locked. Agent only.
     """
     agents._check_agent()
     self._lock(wallet, shares, unlocks_at)
-
-
-@external
-def release(wallet: address, shares: uint256):
-    """
-    @notice Frees that many locked shares before their time, those that unlock last first; all of them where fewer are locked. Agent
-    only.
-    """
-    agents._check_agent()
-    word: uint256 = self._wallets[wallet]
-    self._wallets[wallet] = self._with_last_unlock(word, lockups._take(wallet, self._last_unlock(word), shares))
 
 
 # Batches: the same acts, one after the other, all or nothing
@@ -410,7 +400,8 @@ def mint_locked(receivers: DynArray[address, BATCH_MAX], shares: DynArray[uint25
     self._check_agents_batch(len(receivers), len(shares))
     for i: uint256 in range(len(receivers), bound=BATCH_MAX):
         self._mint(self._hot, receivers[i], shares[i])
-        self._lock(receivers[i], shares[i], unlocks_at)
+        # Zero would release; the first second of all is refused as over, like any other.
+        self._lock(receivers[i], shares[i], max(unlocks_at, 1))
 
 
 @external
@@ -916,10 +907,14 @@ def _told(holder: address, word: uint256) -> uint256:
 def _lock(wallet: address, shares: uint256, unlocks_at: uint256):
     word: uint256 = self._wallets[wallet]
     last: uint256 = self._last_unlock(word)
-    # Never more is locked than held.
-    if shares > unsafe_sub(word >> BALANCE_AT, lockups._locked(wallet, last)):
-        refusals._refuse("lockup: more than is held")
-    self._wallets[wallet] = self._with_last_unlock(word, lockups._lock(wallet, last, shares, unlocks_at))
+    if unlocks_at == 0:
+        last = lockups._take(wallet, last, shares)
+    else:
+        # Never more is locked than held.
+        if shares > unsafe_sub(word >> BALANCE_AT, lockups._locked(wallet, last)):
+            refusals._refuse("lockup: more than is held")
+        last = lockups._lock(wallet, last, shares, unlocks_at)
+    self._wallets[wallet] = self._with_last_unlock(word, last)
 
 
 # Internal: wiring

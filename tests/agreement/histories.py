@@ -339,7 +339,7 @@ class History:
     def release(self) -> Act:
         agent, holder = self._agent(), self._holder()
         shares = self._plausible(max(1, self._model.locked(holder)))
-        return Act("token", "release(address,uint256)", agent, (holder, shares), lambda: self._model.release(agent, holder, shares))
+        return Act("token", "lock(address,uint256,uint256)", agent, (holder, shares, 0), lambda: self._model.lock(agent, holder, shares, 0))
 
     def pause(self) -> Act:
         agent, is_paused = self._agent(), self._chance.random() < (0.05 if self._model.is_paused else 0.3)

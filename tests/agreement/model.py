@@ -288,9 +288,11 @@ class Suite:
         return None
 
     def lock(self, caller: str, holder: str, shares: int, unlocks_at: int) -> str | None:
-        """Lock held shares until an instant."""
+        """Lock held shares until an instant; until zero, free locked ones before their time."""
         if caller != self.agent:
             return NOT_AGENT
+        if unlocks_at == 0:
+            return self._release(holder, shares)
         wallet = self.wallets[holder]
         if shares > wallet.balance - self.locked(holder):
             return "lockup: more than is held"
@@ -302,10 +304,8 @@ class Suite:
         wallet.lockups = {**live, unlocks_at: live.get(unlocks_at, 0) + shares}
         return None
 
-    def release(self, caller: str, holder: str, shares: int) -> str | None:
+    def _release(self, holder: str, shares: int) -> None:
         """Free locked shares before their time, those that unlock last first."""
-        if caller != self.agent:
-            return NOT_AGENT
         lockups = self.wallets[holder].lockups
         for instant in sorted((each for each in lockups if each > self.now), reverse=True):
             freed = min(shares, lockups[instant])
@@ -313,7 +313,6 @@ class Suite:
             lockups[instant] -= freed
             if not lockups[instant]:
                 del lockups[instant]
-        return None
 
     def set_paused(self, caller: str, *, is_paused: bool) -> str | None:
         """Stop transfers, or let them."""

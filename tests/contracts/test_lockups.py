@@ -43,15 +43,15 @@ def of(world: World, wallet: str) -> list[tuple[int, int]]:
 def test_an_agent_frees_what_unlocks_last_first_and_no_more_than_is_locked(world: World) -> None:
     ann, bob = world.holder("ann", 100), world.register("bob")
     soon, late = lock(world, ann, 30, after=10), lock(world, ann, 50, after=20)
-    done = world.token.fn("release", ann, 60, sender=world.agent)
+    done = world.token.fn("lock", ann, 60, 0, sender=world.agent)
     assert done.logs == [released_log(ann, 50, late), released_log(ann, 10, soon)]
     assert of(world, ann) == [(20, 10)]
     world.token.fn("transfer", bob, 80, sender=ann)
     with refused(LOCKED):
         world.token.fn("transfer", bob, 1, sender=ann)
-    assert world.token.fn("release", ann, 2**256 - 1, sender=world.agent).logs == [released_log(ann, 20, soon)]
+    assert world.token.fn("lock", ann, 2**256 - 1, 0, sender=world.agent).logs == [released_log(ann, 20, soon)]
     assert of(world, ann) == []
-    assert world.token.fn("release", ann, 1, sender=world.agent).logs == []
+    assert world.token.fn("lock", ann, 1, 0, sender=world.agent).logs == []
     world.token.fn("transfer", bob, 20, sender=ann)
     # A tranche of the same instant begins anew, and knows nothing of what was freed.
     world.token.fn("transfer", ann, 5, sender=bob)
@@ -207,6 +207,9 @@ def test_shares_are_issued_locked(world: World) -> None:
         world.token.fn("mint_locked", [world.person("stranger")], [1], instant, sender=world.agent)
     with refused("lockup: instant is out of range"):
         world.token.fn("mint_locked", [ann], [1], world.chain.now, sender=world.agent)
+    # Zero, with which an agent releases, is no instant to issue until.
+    with refused("lockup: instant is out of range"):
+        world.token.fn("mint_locked", [ann], [1], 0, sender=world.agent)
 
 
 # Against the holder's will

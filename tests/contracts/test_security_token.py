@@ -607,7 +607,6 @@ AGENT_ACTS: list[tuple[str, list[Any]]] = [
     ("unfreezePartialTokens", [ZERO, 0]),
     ("setFrozenTokens", [ZERO, 0]),
     ("lock", [ZERO, 0, 0]),
-    ("release", [ZERO, 0]),
     ("mint_locked", [[], [], 0]),
     ("batchForcedTransfer", [[], [], []]),
     ("batchMint", [[], []]),

@@ -185,7 +185,7 @@ class EvmCompliance:
 
     def release(self, wallet: Address, shares: int, *, token: Address, operator: Address, purpose: str) -> ChainTransaction:
         """Submit the early release of locked shares (base units), those that unlock last first."""
-        return self._call("security_token", token, operator, purpose, "release", wallet, shares, gas_limit=GAS_LOCK)
+        return self._call("security_token", token, operator, purpose, "lock", wallet, shares, 0, gas_limit=GAS_LOCK)
 
     def set_category(self, wallet: Address, category: int, *, token: Address, operator: Address, purpose: str) -> ChainTransaction:
         """Submit the category of a registered wallet's investor."""
