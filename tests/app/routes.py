@@ -183,6 +183,7 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("GET", "/v1/law"): _listing(Action.COMPLIANCE_VIEW),
     ("GET", "/v1/securities/{security_id}/law"): Line(Action.COMPLIANCE_VIEW),
     ("PUT", "/v1/securities/{security_id}/law"): Line(Action.COMPLIANCE_CHOOSE_LAW, json={"packs": []}),
+    ("POST", "/v1/securities/{security_id}/law/enforcement"): Line(Action.COMPLIANCE_SET_RULES),
     ("POST", "/v1/securities/{security_id}/law/what-if"): Line(Action.COMPLIANCE_CHECK, json={}),
     ("GET", "/v1/assets/{asset_id}/assessments"): Line(Action.COMPLIANCE_VIEW),
     ("POST", "/v1/assets/{asset_id}/assessments"): Line(
@@ -255,6 +256,7 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("POST", "/securities/{security_id}/opening"): Line(Action.COMPLIANCE_OPEN_SECURITY, form={}),
     ("GET", "/compliance"): _listing(Action.COMPLIANCE_VIEW),
     ("GET", "/securities/{security_id}/law"): Line(Action.COMPLIANCE_VIEW),
+    ("POST", "/securities/{security_id}/law/chain"): Line(Action.COMPLIANCE_SET_RULES),
     ("GET", "/securities/{security_id}/law/edit"): Line(Action.COMPLIANCE_CHOOSE_LAW),
     ("POST", "/securities/{security_id}/law/edit"): Line(Action.COMPLIANCE_CHOOSE_LAW, form={"law_currency": "USD"}),
     ("POST", "/securities/{security_id}/law/edit/preview"): Line(Action.COMPLIANCE_CHOOSE_LAW, form={"law_currency": "USD"}),

@@ -15,7 +15,9 @@ from muniment.compliance.commands import (
     ChooseLaw,
     ask_what_if,
     assess_asset,
+    bring_law_to_chain,
     choose_law,
+    rules_by_law,
     sign_assessment,
     view_assessments,
     view_law,
@@ -31,6 +33,8 @@ from muniment.compliance.errors import (
     RulesInThePast,
 )
 from muniment.compliance.model.law.choices import LawChoice
+from muniment.compliance.model.law.on_chain import merged
+from muniment.compliance.model.rules import CountryAllowed, CountryBlocked, HolderCap, MaximumBalancePerInvestor, Rule
 from muniment.parties.model import Claim, ClaimTopic
 from muniment.units.decisions import Decision, Refused
 from muniment.units.errors import MunimentError
@@ -243,3 +247,42 @@ def test_only_officers_choose_and_sign(market: Market) -> None:
         sign_assessment(agent, asset_of(market), 1, unit=unit)
     with pytest.raises(NotPermitted), market.units() as unit:
         choose_law(agent, ChooseLaw(market.security_id, (), {}, {}), unit=unit)
+
+
+def test_what_the_chain_can_enforce_of_the_packs_is_brought_to_it(market: Market) -> None:
+    with market.units() as unit:
+        assert rules_by_law(market.security_id, unit=unit) is None
+    market.set_rules(
+        HolderCap("issuer.holder_cap", "Articles", 5_000), MaximumBalancePerInvestor("issuer.maximum_balance", "Articles", 900)
+    )
+    choose(market, "us.3c1", "us.12g", "us.regs.category3")
+    with market.units() as unit:
+        set_ = bring_law_to_chain(market.owner, market.security_id, unit=unit)
+        assert set_ is not None
+        caps = [rule for rule in set_.rules if isinstance(rule, HolderCap)]
+        assert [(rule.holders, rule.rule_id) for rule in caps] == [(100, "us.3c1")]
+        blocked = [rule for rule in set_.rules if isinstance(rule, CountryBlocked)]
+        assert {"US", "PR"} <= set(blocked[0].countries)
+        assert any(isinstance(rule, MaximumBalancePerInvestor) for rule in set_.rules)
+        assert bring_law_to_chain(market.owner, market.security_id, unit=unit) is None
+    # Packs that no longer want it take it back; the issuer's own rules stay.
+    choose(market, "us.regd.506c", "us.regs.category3")
+    with market.units() as unit:
+        back = bring_law_to_chain(market.owner, market.security_id, unit=unit)
+        assert back is not None
+        holders = [rule.holders for rule in back.rules if isinstance(rule, HolderCap)]
+        assert (holders, [rule for rule in back.rules if isinstance(rule, CountryBlocked)]) == ([1999], [])
+
+
+@pytest.mark.parametrize(
+    ("present", "wanted", "expected"),
+    [
+        ((HolderCap("issuer.cap", "x", 50),), (HolderCap("us.3c1", "y", 100),), (HolderCap("issuer.cap", "x", 50),)),
+        ((HolderCap("issuer.cap", "x", 150),), (HolderCap("us.3c1", "y", 100),), (HolderCap("us.3c1", "y", 100),)),
+        ((CountryAllowed("a", "x", ("DE", "US")),), (CountryBlocked("us.regs", "y", ("US",)),), (CountryAllowed("a", "x", ("DE",)),)),
+        ((CountryBlocked("a", "x", ("CU",)),), (CountryBlocked("us.regs", "y", ("US",)),), (CountryBlocked("a", "x; y", ("CU", "US")),)),
+        ((HolderCap("us.12g", "y", 1999),), (), ()),
+    ],
+)
+def test_of_two_limits_the_stricter_counts(present: tuple[Rule, ...], wanted: tuple[Rule, ...], expected: tuple[Rule, ...]) -> None:
+    assert merged(present, wanted) == expected

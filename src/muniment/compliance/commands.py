@@ -30,6 +30,7 @@ from muniment.compliance.model.law.case import Case
 from muniment.compliance.model.law.choices import LawChoice, check_choice, selected
 from muniment.compliance.model.law.engine import Judgement, judge
 from muniment.compliance.model.law.facts import Proposal
+from muniment.compliance.model.law.on_chain import chain_rules, merged
 from muniment.compliance.model.law.records import HoweyRecord, check_signature, draft, offered
 from muniment.compliance.model.law.subjects import investor_facts, law_lots, law_sales
 from muniment.compliance.model.law.what_if import WhatIf, what_if
@@ -495,6 +496,33 @@ def choose_law(actor: Actor, request: ChooseLaw, *, unit: ComplianceUnit) -> Law
     facts = {"version": choice.version, "packs": list(choice.packs), "effective_at": effective_at.isoformat()}
     unit.audit.record(actor, Action.COMPLIANCE_CHOOSE_LAW, f"security/{request.security_id}", facts)
     return choice
+
+
+def rules_by_law(security_id: SecurityId, *, unit: ComplianceUnit) -> tuple[Rule, ...] | None:
+    """Return the security's rules with what the chosen packs let the chain enforce; None where its rules say so already."""
+    now = unit.clock.now()
+    security = unit.securities.get(security_id)
+    choice = unit.law_choices.in_effect(security_id, now)
+    latest = unit.rule_sets.latest(security_id)
+    present = () if latest is None else latest.rules
+    wanted: tuple[Rule, ...] = ()
+    if choice is not None:
+        selection, terms = selected(choice.packs, choice.terms, choice.evidence, decimals=security.terms.decimals, outstanding=0)
+        wanted = chain_rules(selection, terms, on=now.date())
+    together = check_rules(merged(present, wanted))
+    return None if set(together) == set(present) else together
+
+
+def bring_law_to_chain(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit) -> RuleSet | None:
+    """Set a new version of the security's rules that holds what its packs let the chain enforce; None where it is there already.
+
+    Raises:
+        RulesInvalid: the packs leave no country in which the issuer's own rules would let anybody receive.
+
+    """
+    authorize(actor, Action.COMPLIANCE_SET_RULES, tenant_id=unit.tenant_id)
+    together = rules_by_law(security_id, unit=unit)
+    return None if together is None else set_rules(actor, SetRules(security_id, together), unit=unit)
 
 
 def view_law(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit) -> Sequence[LawChoice]:

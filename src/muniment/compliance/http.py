@@ -412,6 +412,23 @@ def put_law(actor: AsActor, security_id: Id, data: JSONBody[NewLawChoiceBody], b
 
 
 @post(
+    "/v1/securities/{security_id:str}/law/enforcement",
+    sync_to_thread=True,
+    tags=["Compliance"],
+    summary="Bring to the chain what it can enforce of the packs",
+    status_code=200,
+)
+def post_enforcement(actor: AsActor, security_id: Id, begin: Begin) -> RulesBody:
+    """Set a new version of the rules that holds what the packs let the chain enforce; without one nothing is changed."""
+    known = _security_id(security_id)
+    with begin(actor.tenant_id) as unit:
+        commands.bring_law_to_chain(actor, known, unit=unit)
+        security = view_security(actor, known, unit=unit)
+        versions = commands.view_rules(actor, known, unit=unit)
+    return RulesBody(security_id=security_id, versions=[_rule_set(version, security) for version in versions])
+
+
+@post(
     "/v1/securities/{security_id:str}/law/what-if",
     sync_to_thread=True,
     tags=["Compliance"],
@@ -581,6 +598,7 @@ ROUTES: Sequence[HTTPRouteHandler] = [
     get_law_book,
     get_law,
     put_law,
+    post_enforcement,
     post_what_if,
     get_assessments,
     post_assessment,

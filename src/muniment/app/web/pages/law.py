@@ -17,6 +17,7 @@ from muniment.access.model import Action, Actor, authorize, permits
 from muniment.app.documents import memo_pdf
 from muniment.app.http.request import MunimentRequest
 from muniment.app.web.forms import fingerprint, form_values, go_to, text_of
+from muniment.app.web.pages.flows import rule_row
 from muniment.app.web.pages.previewing import PACK_PREFIX, Values, execute, fresh, once, previewed, run, shown, status_after
 from muniment.app.web.pages.securities import crumbs_of, head_of, security_id_of
 from muniment.app.web.reading import AsActor, Begin, Id, shares_text
@@ -28,8 +29,10 @@ from muniment.compliance.commands import (
     ChooseLaw,
     ask_what_if,
     assess_asset,
+    bring_law_to_chain,
     check_law,
     choose_law,
+    rules_by_law,
     sign_assessment,
     view_assessments,
     view_law,
@@ -128,6 +131,8 @@ def show_law(
         head = head_of(actor, security, tab="law", unit=unit)
         asset = unit.assets.get(security.terms.asset_record_id)
         assessments = unit.howey_records.all(asset.asset_id)
+        missing = rules_by_law(known, unit=unit)
+        wanted = [rule_row(rule, security) for rule in missing or () if rule.rule_id in rule_book().rules]
         outcome = None
         breaks: Sequence[BreakLine] = ()
         if (packs or on) and isinstance(security, TokenisedSecurity):
@@ -147,6 +152,8 @@ def show_law(
         packs=list(rule_book().packs.values()),
         chosen=set(packs or (() if choice is None else choice.packs)),
         on=on or now.date().isoformat(),
+        wanted=wanted,
+        may_set=permits(actor, Action.COMPLIANCE_SET_RULES),
         may_choose=permits(actor, Action.COMPLIANCE_CHOOSE_LAW),
         may_ask=permits(actor, Action.COMPLIANCE_CHECK) and isinstance(security, TokenisedSecurity),
         outcome=outcome,
@@ -200,6 +207,19 @@ def _breaks(actor: Actor, outcome: WhatIf, security: Security, *, unit: Servicin
         )
         for each in found
     ]
+
+
+@post("/securities/{security_id:str}/law/chain", include_in_schema=False)
+async def do_bring_to_chain(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
+    """Set the rules that the chain can enforce of the packs."""
+    await form_values(request)
+    return await sync_to_thread(_bring, actor, begin, security_id_of(security_id))
+
+
+def _bring(actor: Actor, begin: Begin, security_id: SecurityId) -> Response[Any]:
+    with begin(actor.tenant_id) as unit:
+        bring_law_to_chain(actor, security_id, unit=unit)
+    return go_to(f"/securities/{security_id}/rules")
 
 
 @get("/securities/{security_id:str}/law/edit", sync_to_thread=True, include_in_schema=False)
@@ -458,6 +478,7 @@ def _memo(actor: Actor, asset_id: str, version: int, *, unit: ServicingUnit) -> 
 
 ROUTES = [
     show_law,
+    do_bring_to_chain,
     show_law_form,
     preview_law_form,
     do_choose_law,
