@@ -97,6 +97,11 @@ class Selection:
         return rule_id in self._ids
 
     @cached_property
+    def rule_ids(self) -> tuple[str, ...]:
+        """The ids of the rules, in their order."""
+        return tuple(rule.rule_id for rule in self.rules)
+
+    @cached_property
     def _ids(self) -> frozenset[str]:
         return frozenset(rule.rule_id for rule in self.rules)
 

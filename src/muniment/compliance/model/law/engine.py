@@ -6,11 +6,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from muniment.compliance.errors import ProposalInvalid
 from muniment.compliance.model.law import investors as classes
-from muniment.compliance.model.law.book import EvaluatedOn, LawRule
+from muniment.compliance.model.law.book import EvaluatedOn, LawRule, rule_book
 from muniment.compliance.model.law.case import Case
 from muniment.compliance.model.law.checklists import checklist
 from muniment.compliance.model.law.counts import NO_CHANGE, SNAPSHOT_RULES, Change, SnapshotQuestion, warnings_of
@@ -89,16 +90,26 @@ def _judge_sale(case: Case, proposal: Proposal) -> Judgement:
 
 def exemptions_for(case: Case, buyer: InvestorFacts) -> Iterator[Sequence[LawRule]]:
     """Yield, per jurisdiction that concerns the buyer, the exemptions of which one must hold."""
-    rules = [rule for rule in case.selection.rules if rule.rule_id in SALE_RULES]
-    american = [rule for rule in rules if rule.jurisdiction == "US"]
-    offshore = [rule for rule in american if rule.rule_id == "us.regs"]
+    by_jurisdiction = _sale_rules(case.selection.rule_ids)
+    american, offshore = by_jurisdiction["US"], by_jurisdiction["offshore"]
     if offshore and not buyer.is_us_person:
         yield offshore
-    elif american:
-        yield [rule for rule in american if rule.rule_id != "us.regs"] or offshore
+    elif american or offshore:
+        yield american or offshore
     for jurisdiction, countries in _REGIONS.items():
-        if buyer.country in countries and (theirs := [rule for rule in rules if rule.jurisdiction == jurisdiction]):
-            yield theirs
+        if buyer.country in countries and by_jurisdiction[jurisdiction]:
+            yield by_jurisdiction[jurisdiction]
+
+
+@lru_cache(maxsize=256)
+def _sale_rules(rule_ids: tuple[str, ...]) -> Mapping[str, tuple[LawRule, ...]]:
+    """Return the rules of sale among these by jurisdiction, Regulation S apart from the other American ones."""
+    rules = [rule_book().rules[rule_id] for rule_id in rule_ids if rule_id in SALE_RULES]
+    found = {
+        jurisdiction: tuple(rule for rule in rules if rule.jurisdiction == jurisdiction and rule.rule_id != "us.regs")
+        for jurisdiction in ("US", *_REGIONS)
+    }
+    return {**found, "offshore": tuple(rule for rule in rules if rule.rule_id == "us.regs")}
 
 
 def reasons_least(ask: SaleQuestion, rules: Sequence[LawRule]) -> list[Reason]:

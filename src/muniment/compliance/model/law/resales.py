@@ -334,15 +334,19 @@ TRANSFER_RULES: Mapping[str, TransferRule] = {
 def locked_shares(case: Case, investor_id: str, on: dt.date) -> Mapping[str, Any]:
     """Return how much of a holding Rule 144 and the locks keep from a resale to anybody on a day, and until when; base units."""
     rule = case.book.rules["us.rule144"]
+    restricts = case.selection.has(rule.rule_id)
+    locks = {
+        exemption: int(case.book.rules[exemption].params[name])
+        for exemption, name in (("us.regcf", "resale_lock_months"), ("sg.sfa", "small_offer_resale_months"))
+        if case.selection.has(exemption)
+    }
     locked, until = 0, on
-    for lot in case.lots.get(investor_id, ()):
-        days = []
-        if case.selection.has("us.rule144") and is_restricted(lot, case):
-            days.append(earliest_resale(lot, case.terms, rule, on))
-        for exemption, name in (("us.regcf", "resale_lock_months"), ("sg.sfa", "small_offer_resale_months")):
-            if case.selection.has(exemption) and case.exemption_of(investor_id, lot.exemption) == exemption:
-                days.append(add_months(lot.held_since, int(case.book.rules[exemption].params[name])))
-        if days and max(days) > on:
+    for lot in case.lots.get(investor_id, ()) if restricts or locks else ():
+        free_on = earliest_resale(lot, case.terms, rule, on) if restricts and is_restricted(lot, case) else on
+        months = locks.get(case.exemption_of(investor_id, lot.exemption) or "") if locks else None
+        if months is not None:
+            free_on = max(free_on, add_months(lot.held_since, months))
+        if free_on > on:
             locked += lot.quantity
-            until = max(until, *days)
+            until = max(until, free_on)
     return {"locked": locked, "until": until}
