@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
+from functools import lru_cache
 
 
+@lru_cache(maxsize=16_384)
 def add_months(day: dt.date, months: int) -> dt.date:
     """Return the same day `months` later (earlier where negative); where that month is shorter, its last day.
 

@@ -116,7 +116,9 @@ def reasons_least(ask: SaleQuestion, rules: Sequence[LawRule]) -> list[Reason]:
     """Return nothing where one of the exemptions holds, else the reasons against the one that is nearest to holding."""
     nearest: list[Reason] | None = None
     for rule in rules:
-        found = [*_not_yet(rule, ask.on), *SALE_RULES[rule.rule_id](rule, ask)]
+        found = list(SALE_RULES[rule.rule_id](rule, ask))
+        if not rule.is_in_force(ask.on):
+            found.insert(0, _not_yet(rule, ask.on))
         if not found:
             return []
         if nearest is None or len(found) < len(nearest):
@@ -124,16 +126,15 @@ def reasons_least(ask: SaleQuestion, rules: Sequence[LawRule]) -> list[Reason]:
     return nearest or []
 
 
-def _not_yet(rule: LawRule, on: dt.date) -> Iterator[Reason]:
-    if not rule.is_in_force(on):
-        yield Reason(
-            "compliance.rule_not_in_force",
-            f"This rule takes effect on {rule.effective_from}; on {on} nobody can rely on it.",
-            rule=rule.rule_id,
-            citation=rule.citation,
-            facts={"effective_from": str(rule.effective_from), "on": on.isoformat()},
-            cure=f"Wait until {rule.effective_from}, or choose another exemption.",
-        )
+def _not_yet(rule: LawRule, on: dt.date) -> Reason:
+    return Reason(
+        "compliance.rule_not_in_force",
+        f"This rule takes effect on {rule.effective_from}; on {on} nobody can rely on it.",
+        rule=rule.rule_id,
+        citation=rule.citation,
+        facts={"effective_from": str(rule.effective_from), "on": on.isoformat()},
+        cure=f"Wait until {rule.effective_from}, or choose another exemption.",
+    )
 
 
 def _unprotected(case: Case, buyer: InvestorFacts) -> Iterator[str]:

@@ -396,7 +396,7 @@ def public_offer_uk(rule: LawRule, ask: SaleQuestion) -> Iterator[Reason]:
     others = ask.case.unqualified_in("GB", besides=buyer.investor_id)
     if others + 1 < params["persons_lt"]:
         return
-    raised = ask.case.in_currency(_raised_elsewhere(ask) + ask.case.raised_in(["GB"], on=ask.on), "GBP")
+    raised = ask.case.in_currency(_raised_elsewhere(ask) + ask.case.raised_in(frozenset({"GB"}), on=ask.on), "GBP")
     amount = ask.added("GBP")
     if raised is not None and amount is not None and raised + amount <= params["small_offer_gbp"] * CENTS:
         return
@@ -427,7 +427,7 @@ def prospectus_swiss(rule: LawRule, ask: SaleQuestion) -> Iterator[Reason]:
         return
     if denomination is not None and denomination >= params["min_denomination_chf"] * CENTS:
         return
-    raised = ask.case.in_currency(_raised_elsewhere(ask) + ask.case.raised_in(["CH"], on=ask.on), "CHF")
+    raised = ask.case.in_currency(_raised_elsewhere(ask) + ask.case.raised_in(frozenset({"CH"}), on=ask.on), "CHF")
     amount = ask.added("CHF")
     if raised is not None and amount is not None and raised + amount <= params["max_12m_chf"] * CENTS:
         return
@@ -452,7 +452,7 @@ def offer_singapore(rule: LawRule, ask: SaleQuestion) -> Iterator[Reason]:
     others = ask.case.offered_since("SG", add_months(ask.on, -12), besides=buyer.investor_id)
     if others + 1 <= params["private_placement_persons_le"]:
         return
-    raised = ask.case.in_currency(_raised_elsewhere(ask) + ask.case.raised_in(["SG"], on=ask.on), "SGD")
+    raised = ask.case.in_currency(_raised_elsewhere(ask) + ask.case.raised_in(frozenset({"SG"}), on=ask.on), "SGD")
     added = ask.added("SGD")
     if raised is not None and added is not None and raised + added <= params["small_offer_12m_sgd"] * CENTS:
         return

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from muniment.compliance.model.law.book import LawRule
@@ -28,12 +29,14 @@ def missing(rule: LawRule, *fields: str, of: str = "") -> Reason:
     )
 
 
+@lru_cache(maxsize=1024)
 def cents(minor: int, currency: str) -> str:
     """Return cents of a currency for people, without decimals where there are none: `10,000,000 USD`."""
     amount = Money(minor, currency).amount
     return f"{group_thousands(amount.removesuffix('.00'))} {currency}"
 
 
+@lru_cache(maxsize=1024)
 def exact(minor: int, currency: str) -> str:
     """Return cents of a currency as a fact: `10000000.00`."""
     return Money(minor, currency).amount

@@ -6,7 +6,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from muniment.compliance.model.law import investors as classes
 from muniment.compliance.model.law.book import LawRule
@@ -90,14 +89,13 @@ def is_affiliate(investor: InvestorFacts, rule: LawRule, on: dt.date) -> bool:
     return until is not None and on < add_months(until, int(rule.params["non_affiliate_lookback_months"]))
 
 
-def is_restricted(lot: Lot, case: Case) -> bool:
-    """Return whether a lot is of restricted securities: privately placed, or domestic equity sold under Regulation S (Rule 905).
+def is_restricted(exemption: str | None, terms: Terms) -> bool:
+    """Return whether shares sold under an exemption are restricted: privately placed, or domestic equity of Regulation S (Rule 905).
 
-    Where nobody knows under what it was sold, it counts as restricted.
+    Where nobody knows under what they were sold (None), they count as restricted.
     """
-    exemption = case.exemption_of(lot.investor_id, lot.exemption)
     if exemption == "us.regs":
-        return case.terms.kind in EQUITY and case.terms.issuer_country in UNITED_STATES
+        return terms.kind in EQUITY and terms.issuer_country in UNITED_STATES
     return exemption is None or (exemption.startswith("us.") and exemption not in FREE_EXEMPTIONS)
 
 
@@ -121,7 +119,7 @@ def rule_144(rule: LawRule, ask: TransferQuestion) -> Iterator[Reason]:
         return
     terms = ask.case.terms
     affiliate = is_affiliate(ask.sender, rule, ask.on)
-    restricted = [lot for lot in ask.lots if is_restricted(lot, ask.case)]
+    restricted = [lot for lot in ask.lots if is_restricted(ask.case.exemption_of(lot.investor_id, lot.exemption), terms)]
     held = [lot for lot in restricted if ask.on < earliest_resale(lot, terms, rule, ask.on)]
     if held:
         yield _holding_period(rule, ask, held)
@@ -156,7 +154,8 @@ def _holding_period(rule: LawRule, ask: TransferQuestion, held: Sequence[Lot]) -
     free_now = 0
     for lot in ask.case.lots.get(ask.sender.investor_id, ()):
         # First in, first out: what lies behind a locked lot cannot be reached without it.
-        if is_restricted(lot, ask.case) and ask.on < earliest_resale(lot, terms, rule, ask.on):
+        exemption = ask.case.exemption_of(lot.investor_id, lot.exemption)
+        if is_restricted(exemption, terms) and ask.on < earliest_resale(lot, terms, rule, ask.on):
             break
         free_now += lot.quantity
     shown = show_shares(locked, decimals=terms.decimals)
@@ -331,22 +330,47 @@ TRANSFER_RULES: Mapping[str, TransferRule] = {
 """Rules that are asked when a holder resells, by id."""
 
 
-def locked_shares(case: Case, investor_id: str, on: dt.date) -> Mapping[str, Any]:
-    """Return how much of a holding Rule 144 and the locks keep from a resale to anybody on a day, and until when; base units."""
-    rule = case.book.rules["us.rule144"]
-    restricts = case.selection.has(rule.rule_id)
-    locks = {
-        exemption: int(case.book.rules[exemption].params[name])
-        for exemption, name in (("us.regcf", "resale_lock_months"), ("sg.sfa", "small_offer_resale_months"))
-        if case.selection.has(exemption)
-    }
-    locked, until = 0, on
-    for lot in case.lots.get(investor_id, ()) if restricts or locks else ():
-        free_on = earliest_resale(lot, case.terms, rule, on) if restricts and is_restricted(lot, case) else on
-        months = locks.get(case.exemption_of(investor_id, lot.exemption) or "") if locks else None
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """How much of a holding nobody may buy yet, in base units, and the first day on which all of it is free again."""
+
+    quantity: int
+    until: dt.date
+
+
+class ResaleLocks:
+    """Until when Rule 144 and the locks keep lots from a resale to anybody, as of a day; each date is found once per acquisition day."""
+
+    def __init__(self, case: Case, on: dt.date) -> None:
+        self._case, self._on = case, on
+        self._rule_144 = case.book.rules["us.rule144"]
+        self._restricts = case.selection.has(self._rule_144.rule_id)
+        self._months = {
+            exemption: int(case.book.rules[exemption].params[name])
+            for exemption, name in (("us.regcf", "resale_lock_months"), ("sg.sfa", "small_offer_resale_months"))
+            if case.selection.has(exemption)
+        }
+        self._free_on: dict[tuple[dt.date, str | None], dt.date] = {}
+
+    def of(self, investor_id: str) -> Locked:
+        """Return what of a holding is locked."""
+        locked, until = 0, self._on
+        if self._restricts or self._months:
+            unless_stated = self._case.exemption_of(investor_id, None)
+            for lot in self._case.lots.get(investor_id, ()):
+                exemption = unless_stated if lot.exemption is None else lot.exemption
+                free_on = self._free_on.get((lot.held_since, exemption)) or self._first_day_of_resale(lot, exemption)
+                if free_on > self._on:
+                    locked += lot.quantity
+                    until = max(until, free_on)
+        return Locked(locked, until)
+
+    def _first_day_of_resale(self, lot: Lot, exemption: str | None) -> dt.date:
+        free_on = self._on
+        if self._restricts and is_restricted(exemption, self._case.terms):
+            free_on = earliest_resale(lot, self._case.terms, self._rule_144, self._on)
+        months = self._months.get(exemption or "")
         if months is not None:
             free_on = max(free_on, add_months(lot.held_since, months))
-        if free_on > on:
-            locked += lot.quantity
-            until = max(until, free_on)
-    return {"locked": locked, "until": until}
+        self._free_on[lot.held_since, exemption] = free_on
+        return free_on

@@ -15,7 +15,7 @@ from muniment.compliance.model.law.counts import SNAPSHOT_RULES, SnapshotQuestio
 from muniment.compliance.model.law.engine import checklist_reasons, exemptions_for, reason_unknown, reasons_least, reasons_unverified
 from muniment.compliance.model.law.facts import Proposal, Sale
 from muniment.compliance.model.law.offerings import SaleQuestion
-from muniment.compliance.model.law.resales import locked_shares
+from muniment.compliance.model.law.resales import ResaleLocks
 from muniment.units.decisions import Reason
 from muniment.units.shares import format_shares
 
@@ -71,23 +71,28 @@ class WhatIf:
 
 def what_if(case: Case, *, on: dt.date) -> WhatIf:
     """Return who would break the case's rules if they started on a day: as if all holders bought what they hold on that day."""
-    case = replace(case, sales=[Sale(each, on, case.position(each)) for each in sorted(case.holders)], resales=(), offerees=frozenset())
+    has_price = case.terms.price_minor is not None
+    # In the order in which the register has them: it is the order in which they lie in memory.
+    bought = [Sale(each, on, held, case.worth(held) if has_price else None) for each in case.lots if (held := case.position(each))]
+    case = replace(case, sales=bought, resales=(), offerees=frozenset())
+    locks = ResaleLocks(case, on)
     breaking: list[HolderOutcome] = []
     locked_holders = locked_total = 0
-    for investor_id in sorted(case.holders):
-        quantity = case.position(investor_id)
-        lock = locked_shares(case, investor_id, on)
-        if lock["locked"]:
+    for sale in bought:
+        lock = locks.of(sale.investor_id)
+        if lock.quantity:
             locked_holders += 1
-            locked_total += lock["locked"]
-        reasons = tuple(_reasons(case, investor_id, quantity, on))
+            locked_total += lock.quantity
+        reasons = tuple(_reasons(case, sale, on))
         if reasons:
-            breaking.append(HolderOutcome(investor_id, quantity, reasons, lock["locked"], lock["until"] if lock["locked"] else None))
+            until = lock.until if lock.quantity else None
+            breaking.append(HolderOutcome(sale.investor_id, sale.quantity, reasons, lock.quantity, until))
+    breaking.sort(key=lambda holder: holder.investor_id)
     ask = SnapshotQuestion(case, on)
     counted = [rule for rule in case.selection.rules if rule.rule_id in SNAPSHOT_RULES and _counts(rule, on)]
     return WhatIf(
         on=on,
-        holders=len(case.holders),
+        holders=len(bought),
         breaking=tuple(breaking),
         locked_holders=locked_holders,
         locked_shares=locked_total,
@@ -104,14 +109,14 @@ def _counts(rule: LawRule, on: dt.date) -> bool:
     return rule.evaluated_on is EvaluatedOn.SNAPSHOT and rule.is_in_force(on)
 
 
-def _reasons(case: Case, investor_id: str, quantity: int, on: dt.date) -> Iterator[Reason]:
-    investor = case.investors.get(investor_id)
+def _reasons(case: Case, sale: Sale, on: dt.date) -> Iterator[Reason]:
+    investor = case.investors.get(sale.investor_id)
     if investor is None:
         if case.selection.rules:
-            yield reason_unknown(investor_id)
+            yield reason_unknown(sale.investor_id)
         return
     yield from reasons_unverified(investor, on)
-    proposal = Proposal("sale", on, receiver=investor_id, quantity=quantity, offered_on=dt.date.min)
-    ask = SaleQuestion(case, proposal, investor, None if case.terms.price_minor is None else case.worth(quantity), already_sold=True)
+    proposal = Proposal("sale", on, receiver=sale.investor_id, quantity=sale.quantity, offered_on=dt.date.min)
+    ask = SaleQuestion(case, proposal, investor, sale.amount_minor, already_sold=True)
     for rules in exemptions_for(case, investor):
         yield from reasons_least(ask, rules)
