@@ -173,6 +173,12 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("POST", "/v1/securities/{security_id}/reports/form-d"): Line(Action.REGISTER_EXPORT, json=FORM_D),
     ("POST", "/v1/reports/differences"): _listing(Action.REGISTER_REBUILD),
     ("GET", "/v1/reports/turnaround"): Line(Action.SETTLEMENT_RECONCILE, query={"month": "2026-11"}, names_a_thing=False),
+    # Notices
+    ("GET", "/v1/notices"): _listing(Action.NOTICES_VIEW),
+    ("POST", "/v1/securities/{security_id}/explanations"): Line(Action.NOTICES_EXPLAIN, json={"to": WALLET, "shares": "1"}),
+    ("GET", "/securities/{security_id}/explain"): Line(Action.NOTICES_EXPLAIN),
+    ("POST", "/securities/{security_id}/explain"): Line(Action.NOTICES_EXPLAIN, form={"to_wallet": WALLET, "shares": "1"}),
+    ("POST", "/securities/{security_id}/explain/preview"): Line(Action.NOTICES_EXPLAIN, form={"to_wallet": WALLET, "shares": "1"}),
     # Compliance
     ("GET", "/v1/securities/{security_id}/rules"): Line(Action.COMPLIANCE_VIEW),
     ("PUT", "/v1/securities/{security_id}/rules"): Line(Action.COMPLIANCE_SET_RULES, json={"rules": []}),

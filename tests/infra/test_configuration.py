@@ -75,6 +75,12 @@ def test_an_unknown_variable_is_refused_but_other_programs_variables_are_not() -
         ("MUNIMENT_API_HOST", "http://localhost"),
         ("DATABASE_URL", "mysql://root@localhost/x"),
         ("CHAIN_RPC_URL", "ws://localhost:8546"),
+        ("MUNIMENT_SMTP_URL", "http://mail.example.com"),
+        ("MUNIMENT_SMTP_URL", "smtp://"),
+        ("MUNIMENT_SMTP_URL", "smtp://mail.example.com:port"),
+        ("MUNIMENT_SMTP_URL", "smtp://mail.example.com/box"),
+        ("MUNIMENT_MAIL_FROM", "Heron <shares@heron.example>"),
+        ("MUNIMENT_MAIL_FROM", "shares@heron.example\r\nBcc: all@example.com"),
     ],
 )
 def test_a_bad_value_is_refused_with_the_rule_it_breaks(variable: str, value: str) -> None:
@@ -103,6 +109,16 @@ def test_a_bad_address_is_refused_without_showing_it() -> None:
         read_configuration({"DATABASE_URL": "mysql://root:hunter2@localhost/x"})
     assert "hunter2" not in str(refusal.value)
     assert "hunter2" not in str(refusal.value.as_json())
+
+
+def test_the_password_of_the_mail_server_has_no_place_in_its_address() -> None:
+    with pytest.raises(BadSetting) as refusal:
+        read_configuration({"MUNIMENT_SMTP_URL": "smtp://user:hunter2@mail.example.com"})
+    assert "hunter2" not in str(refusal.value.as_json())
+    assert "smtp_password" in refusal.value.sentence
+    environment = {"MUNIMENT_SMTP_URL": "smtp://user@mail.example.com:2525", "MUNIMENT_SMTP_PASSWORD": "hunter2"}
+    configuration = read_configuration(environment)
+    assert read_secret(configuration, "smtp_password", environment=environment) == "hunter2"
 
 
 def test_addresses_never_appear_in_the_repr() -> None:

@@ -43,6 +43,7 @@ CONTEXTS = (
     "compliance",
     "settlement",
     "servicing",
+    "notices",
     "trading",
     "offering",
     "funds",

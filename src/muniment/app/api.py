@@ -39,6 +39,7 @@ from muniment.infra.outages import Unreachable
 from muniment.infra.postgres.database import Database
 from muniment.infra.postgres.migrations import current_revision, head_revision
 from muniment.instruments import http as instruments_http
+from muniment.notices import http as notices_http
 from muniment.parties import http as parties_http
 from muniment.register import http as register_http
 from muniment.servicing import http as servicing_http
@@ -130,6 +131,7 @@ def context_routes() -> list[ControllerRouterHandler]:
         *compliance_http.ROUTES,
         *settlement_http.ROUTES,
         *servicing_http.ROUTES,
+        *notices_http.ROUTES,
     ]
 
 

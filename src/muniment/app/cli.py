@@ -27,7 +27,7 @@ LOGGED_COMMANDS = {"api", "worker"}
 # An APP with one unnamed command is that command itself (`muniment demo`); one with several is a group (`muniment contracts build`).
 COMMANDS = {
     "approvals": ("muniment.app.approvals_command", "See what waits for a second person, and decide it."),
-    "compliance": ("muniment.app.compliance_command", "Ask the law about a sale, a transfer or a whole register, from a file."),
+    "compliance": ("muniment.app.compliance_command", "Ask the law from a file, and explain a refusal to the investor whose it is."),
     "contracts": ("muniment.app.contracts_command", "Write, deploy and verify the compiled contracts."),
     "demo": ("muniment.app.demo", "Tokenise, onboard, issue, transfer and pay a dividend on a real chain."),
     "dividend": ("muniment.app.dividend_command", "Declare a dividend and watch it being paid."),
@@ -36,6 +36,7 @@ COMMANDS = {
     "identifiers": ("muniment.app.identifiers_command", "Check ISINs, LEIs, VINs and other public identifiers."),
     "investors": ("muniment.app.investors_command", "Onboard investors from a file, verify them, erase one."),
     "liens": ("muniment.app.liens_command", "Show an asset's title, file and release liens upon it."),
+    "mail": ("muniment.app.mail_command", "Try the mail server, and see what was sent and whether it was taken."),
     "ocf": ("muniment.app.ocf_command", "Check, replay and export cap tables in the Open Cap Table Format."),
     "organisation": ("muniment.app.organisation_command", "Found an issuer's organisation, invite members, give it test money."),
     "reconcile": ("muniment.app.reconcile_command", "Compare the books with the chain; exit 1 when they differ."),

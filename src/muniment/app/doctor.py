@@ -27,6 +27,7 @@ from muniment.infra.evm.client import Evm
 from muniment.infra.evm.rpc import JsonRpc, RpcError
 from muniment.infra.localchain.install import VERSION, binary_path, verify, verify_version
 from muniment.infra.localchain.state import read_state as read_chain_state
+from muniment.infra.mail import mailer_of
 from muniment.infra.node import NodeTools, find_node
 from muniment.infra.outages import Unreachable
 from muniment.infra.postgres.database import sqlalchemy_url
@@ -38,6 +39,7 @@ from muniment.units.errors import MunimentError
 DISK_BYTES_MIN = 1024**3
 DATABASE_SECONDS_MAX = 5
 CHAIN_SECONDS_MAX = 5.0
+MAIL_SECONDS_MAX = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ def examine(configuration: Configuration) -> Iterator[Finding]:
     if configuration.chain_rpc_url is None:
         yield from _local_chain(configuration)
     yield _chain(configuration, database)
+    yield _mail(configuration)
 
 
 def _python() -> Finding:
@@ -247,6 +250,20 @@ def _chain(configuration: Configuration, database_url: str | None) -> Finding:
         detail = f"chain {chain_id} is not the database's, which is chain {known[0]} with genesis 0x{known[1].hex()}"
         return missing("chain", detail, "Set CHAIN_RPC_URL to a node of the right chain, or DATABASE_URL to the database of this one.")
     return well("chain", f"chain {chain_id}, block {head:,}" + (", the database's own" if known is not None else ""))
+
+
+def _mail(configuration: Configuration) -> Finding:
+    try:
+        mailer = mailer_of(configuration, seconds_max=MAIL_SECONDS_MAX)
+    except MunimentError as refusal:
+        return _refused("mail", refusal)
+    if mailer is None:
+        return well("mail", "no server is set, so no mail is sent and none waits; MUNIMENT_SMTP_URL sets one")
+    try:
+        mailer.check()
+    except Unreachable as outage:
+        return missing("mail", f"{mailer.host}:{mailer.port}: {outage.detail}", "Check MUNIMENT_SMTP_URL and the secret smtp_password.")
+    return well("mail", f"{mailer.host}:{mailer.port} answers; mail comes from {mailer.sender}")
 
 
 def _recorded_identity(database_url: str | None) -> tuple[int, bytes] | None:

@@ -25,7 +25,7 @@ from muniment.register import commands as register
 from muniment.register.model import CapTableLine, Lockup
 from muniment.settlement import commands as settlement
 from muniment.settlement.model import Allotment, FailedInstruction, SettledInstruction, state_name
-from muniment.units.decisions import Refused
+from muniment.units.decisions import Reason, Refused
 from muniment.units.errors import MunimentError, Place
 from muniment.units.ids import Address, InstructionId, InvestorId, SecurityId, new_id
 from muniment.units.instants import instant_text, parse_instant
@@ -151,7 +151,11 @@ def transfer(
     failed = isinstance(state, FailedInstruction)
     if as_json:
         body: dict[str, Any] = {"instruction_id": str(answer.instruction_id), "state": state_name(state)}
-        body |= {"reason_code": state.reason_code} if failed else {"block": state.block_number, "transaction": state.transaction_hash}
+        body |= (
+            {"reason_code": state.reason_code, "reason": state.reason.as_json()}
+            if failed
+            else {"block": state.block_number, "transaction": state.transaction_hash}
+        )
         typer.echo(json.dumps(body))
     elif failed:
         _tell_failures([state])
@@ -439,7 +443,7 @@ def tell_pending(pending: Pending, *, as_json: bool) -> None:
 
 def _tell_failures(failures: Sequence[FailedInstruction]) -> None:
     for state in failures:
-        typer.secho(f"the chain refused it: {state.reason_code}: {state.sentence}", fg="red", err=True)
+        typer.secho(f"the chain refused it: {_worded(state.reason)}", fg="red", err=True)
 
 
 def _tell_refused(answer: Refused, *, as_json: bool) -> None:
@@ -447,6 +451,10 @@ def _tell_refused(answer: Refused, *, as_json: bool) -> None:
         typer.echo(json.dumps(answer.as_json()))
         return
     for reason in answer.reasons:
-        citation = f" ({reason.citation})" if reason.citation else ""
-        cure = f" → {reason.cure}" if reason.cure else ""
-        typer.secho(f"{reason.code}: {reason.sentence}{citation}{cure}", fg="red", err=True)
+        typer.secho(_worded(reason), fg="red", err=True)
+
+
+def _worded(reason: Reason) -> str:
+    citation = f" ({reason.citation})" if reason.citation else ""
+    cure = f" → {reason.cure}" if reason.cure else ""
+    return f"{reason.code}: {reason.sentence}{citation}{cure}"

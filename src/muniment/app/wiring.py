@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from muniment.access import store as access_store
+from muniment.app.web.reason_codes import REASONS
 from muniment.compliance import chain as compliance_chain
 from muniment.compliance import store as compliance_store
 from muniment.infra.clock import Clock, SystemClock
@@ -22,12 +23,14 @@ from muniment.infra.evm.finality import Confirmations
 from muniment.infra.evm.rpc import JsonRpc
 from muniment.infra.evm.sender import PostgresTransactions
 from muniment.infra.jobs import PostgresJobs
+from muniment.infra.mail import Mailer, mailer_of
 from muniment.infra.outbox import PostgresOutbox
 from muniment.infra.postgres.database import Database
 from muniment.infra.sealing import Sealer
 from muniment.infra.signing import KeyStore, development_keys_allowed
 from muniment.instruments import chain as instruments_chain
 from muniment.instruments import store as instruments_store
+from muniment.notices import store as notices_store
 from muniment.parties import chain as parties_chain
 from muniment.parties import store as parties_store
 from muniment.parties.model import ProofDomain, SandboxIdentityProvider
@@ -53,6 +56,7 @@ class Backend:
     clock: Clock
     chain_id: int
     development_keys_allowed: bool
+    mailer: Mailer | None = None
 
     @classmethod
     def open(cls, configuration: Configuration, *, clock: Clock | None = None) -> Backend:
@@ -70,6 +74,7 @@ class Backend:
             clock=clock or SystemClock(),
             chain_id=chain_id,
             development_keys_allowed=development_keys_allowed(chain_id=chain_id, rpc_url=configuration.chain_rpc_url),
+            mailer=mailer_of(configuration),
         )
 
     @property
@@ -390,6 +395,28 @@ class Unit(SignInUnit):
     def payout_chain(self) -> servicing_chain.EvmPayoutChain:
         """The payout contract."""
         return servicing_chain.EvmPayoutChain(self._backend.evm)
+
+    # notices
+
+    @cached_property
+    def notices(self) -> notices_store.PostgresNotices:
+        """Notices."""
+        return notices_store.PostgresNotices(self.connection, tenant_id=self.tenant_id)
+
+    @property
+    def mailer(self) -> Mailer | None:
+        """The mail server, where there is one."""
+        return self._backend.mailer
+
+    @property
+    def site_url(self) -> str:
+        """Where the pages are."""
+        return self._backend.configuration.site_url
+
+    @property
+    def code_sentences(self) -> Mapping[str, str]:
+        """What each code of a decision means, as the pages say it."""
+        return REASONS
 
 
 class Units:

@@ -32,6 +32,7 @@ from muniment.infra.evm.rpc import JsonRpc, RpcError
 from muniment.infra.evm.sender import TransactionFinal
 from muniment.infra.jobs import JobRunner, JobTable
 from muniment.infra.logging import configure_logging
+from muniment.infra.mail import mailer_of
 from muniment.infra.outages import Unreachable
 from muniment.infra.outbox import CHANNEL as OUTBOX_CHANNEL
 from muniment.infra.outbox import Dispatcher, Event, EventHandlers, Handler, RecordedEvent, error_text
@@ -232,6 +233,7 @@ class Worker:
             clock=self._clock,
             chain_id=chain_id,
             development_keys_allowed=development_keys_allowed(chain_id=chain_id, rpc_url=self._rpc_url),
+            mailer=mailer_of(self._configuration),
         )
         self._broadcaster(parts).guard_nonces()
         return parts

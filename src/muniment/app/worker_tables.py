@@ -9,6 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from muniment.access.events import ApprovalDecided, ApprovalRequested
 from muniment.access.model import system_actor
 from muniment.access.store import ORGANISATION
 from muniment.app.platform import PLATFORM_JOB, needs_platform, open_platform
@@ -23,10 +24,12 @@ from muniment.infra.outbox import EventHandlers, RecordedEvent
 from muniment.instruments import process as instruments_process
 from muniment.instruments.commands import ANCHOR_DOCUMENTS_JOB, LIEN_JOB
 from muniment.instruments.events import SecurityDeployed
+from muniment.notices import process as notices_process
+from muniment.notices.commands import SEND_JOB
 from muniment.parties import commands as parties_commands
 from muniment.parties import process as parties_process
 from muniment.parties.commands import SANDBOX_JOB, SCREEN_JOB
-from muniment.parties.events import InvestorExpired, InvestorRejected, InvestorSuspended, InvestorVerified, WalletAdded
+from muniment.parties.events import InvestorErased, InvestorExpired, InvestorRejected, InvestorSuspended, InvestorVerified, WalletAdded
 from muniment.register import chain as register_chain
 from muniment.register import commands as register_commands
 from muniment.register import process as register_process
@@ -36,8 +39,9 @@ from muniment.servicing.commands import PAY_JOB
 from muniment.servicing.model import batch_of_purpose
 from muniment.settlement import process as settlement_process
 from muniment.settlement.commands import SETTLE_JOB
+from muniment.settlement.events import InstructionFailed
 from muniment.settlement.model import instruction_of_purpose
-from muniment.units.ids import Address, AssetRecordId, DividendId, InstructionId, InvestorId, SecurityId, TenantId
+from muniment.units.ids import Address, AssetRecordId, DividendId, InstructionId, InvestorId, NoticeId, SecurityId, TenantId
 
 EXPIRE_JOB = "parties.expire_verifications"
 
@@ -72,11 +76,15 @@ class WorkerTables:
     def event_handlers(self) -> EventHandlers:
         """Return who reacts to which event. Each may see an event twice."""
         return {
-            InvestorVerified: (self._want_investor,),
+            InvestorVerified: (self._want_investor, self._tell),
             WalletAdded: (self._want_investor, self._make_lots_again),
-            InvestorRejected: (self._end_investor,),
-            InvestorExpired: (self._end_investor,),
+            InvestorRejected: (self._end_investor, self._tell),
+            InvestorExpired: (self._end_investor, self._tell),
             InvestorSuspended: (self._end_investor,),
+            InvestorErased: (self._forget_notices,),
+            ApprovalRequested: (self._tell,),
+            ApprovalDecided: (self._tell,),
+            InstructionFailed: (self._tell,),
             SecurityDeployed: (self._register_waiting,),
             TransactionFinal: (self._look_again,),
         }
@@ -111,6 +119,7 @@ class WorkerTables:
                 UUID(job.args["freeze_id"]), units=self._units_of(job)
             ),
             SETTLE_JOB: lambda job: settlement_process.settle(InstructionId(UUID(job.args["instruction_id"])), begin=self._units_of(job)),
+            SEND_JOB: lambda job: notices_process.send(NoticeId(UUID(job.args["notice_id"])), begin=self._units_of(job)),
             PAY_JOB: lambda job: servicing_process.pay_dividend(DividendId(UUID(job.args["dividend_id"])), begin=self._units_of(job)),
         }
 
@@ -173,6 +182,14 @@ class WorkerTables:
         event = recorded.event
         assert isinstance(event, (InvestorRejected, InvestorExpired, InvestorSuspended)), "registered under these"
         compliance_process.end_investor(InvestorId(event.investor_id), units=self._units.of(TenantId(event.tenant_id)))
+
+    def _tell(self, recorded: RecordedEvent) -> None:
+        assert recorded.tenant_id is not None, "each of these facts is an organisation's"
+        notices_process.tell(recorded, begin=self._units.of(recorded.tenant_id))
+
+    def _forget_notices(self, recorded: RecordedEvent) -> None:
+        event: InvestorErased = recorded.event
+        notices_process.forget(InvestorId(event.investor_id), begin=self._units.of(TenantId(event.tenant_id)))
 
     def _register_waiting(self, recorded: RecordedEvent) -> None:
         assert recorded.tenant_id is not None, "a security has its issuer"

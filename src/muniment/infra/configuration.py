@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import secrets
 import stat
 import tomllib
@@ -19,6 +20,10 @@ from muniment.units.errors import MunimentError, Place
 FILE_NAME = "muniment.toml"
 SECRET_BYTES = 32
 LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
+"""An e-mail address as every mail server takes it: no quotes, no letter beyond ASCII."""
 
 
 class UnknownSetting(MunimentError):
@@ -86,6 +91,10 @@ class Configuration:
     public_url: str | None = None
     """Where people find the pages, as https://shares.example.com; None means host and port of the API. Proofs of wallets name it."""
     log_level: str = "info"
+    smtp_url: str | None = field(default=None, repr=False)
+    """The mail server, as smtp://user@mail.example.com:587 or smtps://...; None means that no mail is sent."""
+    mail_from: str | None = None
+    """The address that mail comes from; needed with `smtp_url`."""
     database_is_embedded: bool = False
     """Set by the supervisor for its children: `database_url` is the embedded server's."""
     chain_is_local: bool = False
@@ -210,6 +219,26 @@ def _host(value: Any) -> str:
     return value
 
 
+def _mail_server(value: Any) -> str:
+    text = _url("smtp", "smtps")(value)
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("it is not an address") from None
+    if not host or parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise ValueError("it is more or less than a user, a host and a port")
+    if parts.password is not None:
+        raise ValueError("it holds a password, which belongs into the secret smtp_password")
+    return text
+
+
+def _mail_address(value: Any) -> str:
+    if not isinstance(value, str) or not MAIL_ADDRESS.fullmatch(value):
+        raise ValueError("it is no e-mail address in ASCII")
+    return value
+
+
 def _path(value: Any) -> Path:
     if not isinstance(value, str) or not value:
         raise ValueError("it is not a path")
@@ -237,6 +266,8 @@ SETTINGS = (
     Setting("api_port", "MUNIMENT_API_PORT", "is a port from 0 to 65535", _integer(0, 65535)),
     Setting("public_url", "MUNIMENT_PUBLIC_URL", "starts with http:// or https://", _url("http", "https")),
     Setting("log_level", "MUNIMENT_LOG_LEVEL", f"is one of {', '.join(LOG_LEVELS)}", _one_of(*LOG_LEVELS)),
+    Setting("smtp_url", "MUNIMENT_SMTP_URL", "starts with smtp:// or smtps:// and holds no password", _mail_server, is_secret=True),
+    Setting("mail_from", "MUNIMENT_MAIL_FROM", "is an e-mail address in ASCII", _mail_address),
     Setting("database_is_embedded", "MUNIMENT_DATABASE_IS_EMBEDDED", "is true or false", _boolean),
     Setting("chain_is_local", "MUNIMENT_CHAIN_IS_LOCAL", "is true or false", _boolean),
 )
@@ -244,7 +275,7 @@ SETTINGS = (
 _NOT_IN_FILE = {"database_is_embedded", "chain_is_local"}
 # Variables that start with MUNIMENT_ and are no settings: tests, crash points and the values of secrets.
 _FREE_PREFIXES = ("MUNIMENT_TEST", "MUNIMENT_CRASH")
-SECRETS = ("master_key", "demo_password")
+SECRETS = ("master_key", "demo_password", "smtp_password")
 """The secrets that exist: files below `secrets`, or variables such as MUNIMENT_MASTER_KEY."""
 
 

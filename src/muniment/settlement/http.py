@@ -148,6 +148,9 @@ class InstructionBody(_Wire, frozen=True, kw_only=True):
     failed_at: dt.datetime | None = None
     reason_code: str | None = None
     reason: str | None = None
+    reason_rule: str | None = None
+    reason_citation: str | None = None
+    reason_cure: str | None = None
 
 
 class InstructionsBody(_Wire, frozen=True, kw_only=True):
@@ -572,6 +575,9 @@ def _instruction(state: InstructionState, decimals: int) -> InstructionBody:
                 failed_at=state.failed_at,
                 reason_code=state.reason_code,
                 reason=state.sentence,
+                reason_rule=state.rule,
+                reason_citation=state.citation,
+                reason_cure=state.cure,
             )
         case _:
             assert_never(state)

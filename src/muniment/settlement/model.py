@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 from uuid import UUID, uuid5
 
-from muniment.units.decisions import Refused
+from muniment.units.decisions import Reason, Refused
 from muniment.units.errors import plain
 from muniment.units.ids import Address, InstructionId, InvestorId, SecurityId, TenantId, TransactionHash, UserId
 
@@ -113,6 +113,14 @@ class FailedInstruction:
     reason_code: str
     sentence: str
     failed_at: dt.datetime
+    rule: str | None = None
+    citation: str | None = None
+    cure: str | None = None
+
+    @property
+    def reason(self) -> Reason:
+        """Why it failed, in the words that the command line, the API, the pages and a mail all show."""
+        return Reason(self.reason_code, self.sentence, rule=self.rule, citation=self.citation, cure=self.cure)
 
 
 InstructionState: TypeAlias = RequestedInstruction | SubmittedInstruction | SettledInstruction | FailedInstruction

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any, TypeAlias, assert_never
 
 from muniment.access.model import AuditHead, Broken, verify_chain
+from muniment.compliance.commands import check_transfer
 from muniment.infra.crashpoints import crashpoint
 from muniment.infra.jobs import Done, ProcessOutcome, Waiting
 from muniment.instruments.model.securities import ClosedSecurity, DeployedSecurity, OpenSecurity
@@ -31,7 +32,8 @@ from muniment.settlement.model import (
     part_id,
     unmatched_legs,
 )
-from muniment.settlement.ports import Call, SettlementUnit, SignedPurpose
+from muniment.settlement.ports import Call, ChainRefusal, SettlementUnit, SignedPurpose
+from muniment.units.decisions import Reason, Refused
 from muniment.units.ids import Address, InstructionId, TenantId
 
 BeginSettlement: TypeAlias = Callable[[], AbstractContextManager[SettlementUnit]]
@@ -131,16 +133,36 @@ def _finish(state: SubmittedInstruction, *, unit: SettlementUnit) -> ProcessOutc
     refusal = unit.token_chain.refusal(
         instruction, _token(instruction, unit=unit), revert_reason=transaction.revert_reason, block_number=transaction.block_number
     )
-    unit.instructions.save(FailedInstruction(instruction, transaction.hash, refusal.code, refusal.sentence, unit.clock.now()))
+    why = _explained(instruction, refusal, unit=unit)
+    unit.instructions.save(
+        FailedInstruction(instruction, transaction.hash, why.code, why.sentence, unit.clock.now(), why.rule, why.citation, why.cure)
+    )
     unit.outbox.record(
         InstructionFailed(
             instruction_id=str(instruction.instruction_id),
             security_id=str(instruction.security_id),
             instruction_kind=instruction.kind.value,
-            reason_code=refusal.code,
+            reason_code=why.code,
         )
     )
     return Done()
+
+
+def _explained(instruction: Instruction, refusal: ChainRefusal, *, unit: SettlementUnit) -> Reason:
+    """Return the reason as the check before sending words it, with rule, citation and cure; the chain's own text where it has none.
+
+    The check is asked about the present, which is the block after the refusal: what it says under another code is another reason.
+    """
+    if instruction.kind in {InstructionKind.ISSUE, InstructionKind.TRANSFER, InstructionKind.FORCED_TRANSFER}:
+        for leg in instruction.legs:
+            assert leg.to_wallet is not None, "these kinds name who receives"
+            decision = check_transfer(
+                instruction.security_id, from_wallet=leg.from_wallet, to_wallet=leg.to_wallet, shares=leg.shares, unit=unit
+            )
+            found = [reason for reason in decision.reasons if reason.code == refusal.code] if isinstance(decision, Refused) else []
+            if found:
+                return found[0]
+    return Reason(refusal.code, refusal.sentence)
 
 
 def look_again(instruction_id: InstructionId, *, begin: BeginSettlement) -> None:
@@ -284,7 +306,7 @@ def _against_the_book(state: InstructionState, entry: SignedPurpose | None, fact
                     "An instruction is called settled, but its transaction is not final and successful there.",
                     dict(facts) | {"transaction": transaction_hash, "block_number": block_number},
                 )
-        case FailedInstruction(_, transaction_hash, _, _, _):
+        case FailedInstruction(_, transaction_hash):
             if entry is None and transaction_hash is not None:
                 yield Difference("I8", "settlement.transaction_missing", "A failed instruction has lost its signed transaction.", facts)
             if entry is not None and entry.succeeded:

@@ -47,9 +47,14 @@ INSTRUCTION = sa.Table(
     sa.Column("settled_at", sa.DateTime(timezone=True)),
     sa.Column("reason_code", sa.Text),
     sa.Column("reason_sentence", sa.Text),
+    sa.Column("reason_rule", sa.Text),
+    sa.Column("reason_citation", sa.Text),
+    sa.Column("reason_cure", sa.Text),
     sa.Column("failed_at", sa.DateTime(timezone=True)),
     schema="settlement",
 )
+_REASON = ("reason_code", "reason_sentence", "reason_rule", "reason_citation", "reason_cure")
+
 LEG = sa.Table(
     "leg",
     METADATA,
@@ -161,17 +166,13 @@ class PostgresInstructions:
                 values = {}
             case SubmittedInstruction(_, transaction_hash, submitted_at):
                 # One that was settled or failed comes back here when the chain undid what was final.
-                undone = dict.fromkeys(("block_number", "settled_at", "reason_code", "reason_sentence", "failed_at"))
+                undone = dict.fromkeys(("block_number", "settled_at", "failed_at", *_REASON))
                 values = {"transaction_hash": transaction_hash, "submitted_at": submitted_at, **undone}
             case SettledInstruction(_, transaction_hash, block_number, settled_at):
                 values = {"transaction_hash": transaction_hash, "block_number": block_number, "settled_at": settled_at}
-            case FailedInstruction(_, transaction_hash, reason_code, sentence, failed_at):
-                values = {
-                    "transaction_hash": transaction_hash,
-                    "reason_code": reason_code,
-                    "reason_sentence": sentence,
-                    "failed_at": failed_at,
-                }
+            case FailedInstruction(_, transaction_hash, reason_code, sentence, failed_at, rule, citation, cure):
+                told = dict(zip(_REASON, (reason_code, sentence, rule, citation, cure), strict=True))
+                values = {"transaction_hash": transaction_hash, "failed_at": failed_at, **told}
             case _:
                 assert_never(state)
         updated = self._connection.execute(
@@ -379,4 +380,13 @@ def _state(row: Any, legs: tuple[Leg, ...]) -> InstructionState:
         case "settled":
             return SettledInstruction(instruction, transaction_hash or TransactionHash(""), row.block_number, row.settled_at)
         case _:
-            return FailedInstruction(instruction, transaction_hash, row.reason_code, row.reason_sentence or "", row.failed_at)
+            return FailedInstruction(
+                instruction,
+                transaction_hash,
+                row.reason_code,
+                row.reason_sentence or "",
+                row.failed_at,
+                row.reason_rule,
+                row.reason_citation,
+                row.reason_cure,
+            )

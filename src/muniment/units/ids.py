@@ -26,6 +26,7 @@ PaymentId = NewType("PaymentId", UUID)
 BatchId = NewType("BatchId", UUID)
 ChainTransactionId = NewType("ChainTransactionId", UUID)
 EventId = NewType("EventId", UUID)
+NoticeId = NewType("NoticeId", UUID)
 
 Address = NewType("Address", str)
 """A wallet or contract on the chain: `0x` and 40 hex digits with the EIP-55 checksum."""

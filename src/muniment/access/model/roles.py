@@ -87,6 +87,9 @@ class Action(Enum):
     SERVICING_DECLARE_DIVIDEND = "servicing.declare_dividend"
     SERVICING_CANCEL_DIVIDEND = "servicing.cancel_dividend"
 
+    NOTICES_VIEW = "notices.view"
+    NOTICES_EXPLAIN = "notices.explain"
+
 
 _ISSUER = (Role.OWNER,)
 _AGENTS = (Role.OWNER, Role.TRANSFER_AGENT)
@@ -149,6 +152,8 @@ PERMITTED: Final[Mapping[Action, tuple[Role, ...]]] = {
     Action.SERVICING_VIEW: _READERS_AND_SERVICES,
     Action.SERVICING_DECLARE_DIVIDEND: _AGENTS,
     Action.SERVICING_CANCEL_DIVIDEND: _AGENTS,
+    Action.NOTICES_VIEW: _READERS,
+    Action.NOTICES_EXPLAIN: _STAFF,
 }
 """The one table of permissions. An action that is not in it is permitted to nobody."""
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from litestar import Response, get, post
 from litestar.concurrency import sync_to_thread
 
-from muniment.access.model import Action, Actor, Pending, authorize
+from muniment.access.model import Action, Actor, Pending, authorize, permits
 from muniment.access.ports import Page
 from muniment.app.http.request import MunimentRequest
 from muniment.app.web.forms import fingerprint, form_values, text_of
@@ -112,11 +112,12 @@ def _issue_page(
         preview=preview,
         shares_hint=hint,
         holders=eligible(actor, unit=unit),
+        may_explain=permits(actor, Action.NOTICES_EXPLAIN),
     )
 
 
 def _issue_request(security: Security, values: Values, *, unit: ServicingUnit) -> IssueShares:
-    wallet = _wallet(values, "wallet", "The holder", unit=unit)
+    wallet = wallet_in(values, "wallet", "The holder", unit=unit)
     shares = parse_shares(required(values, "shares", "The number of shares"), decimals=security.terms.decimals)
     return IssueShares(request_id(values), security.terms.security_id, (Allotment(shares=int(shares), wallet=wallet),))
 
@@ -200,12 +201,13 @@ def _transfer_page(
         preview=preview,
         senders=_senders(actor, security, unit=unit),
         holders=eligible(actor, unit=unit, verified_only=False),
+        may_explain=permits(actor, Action.NOTICES_EXPLAIN),
     )
 
 
 def _transfer_request(security: Security, values: Values, *, unit: ServicingUnit) -> TransferShares:
-    from_wallet = _wallet(values, "from_wallet", "Who gives", unit=unit)
-    to_wallet = _wallet(values, "to_wallet", "Who receives", unit=unit)
+    from_wallet = wallet_in(values, "from_wallet", "Who gives", unit=unit)
+    to_wallet = wallet_in(values, "to_wallet", "Who receives", unit=unit)
     shares = parse_shares(required(values, "shares", "The number of shares"), decimals=security.terms.decimals)
     return TransferShares(request_id(values), security.terms.security_id, from_wallet, to_wallet, int(shares))
 
@@ -374,7 +376,7 @@ def _moment(values: Values, name: str, what: str) -> dt.datetime:
         raise BadMoment(text=text, place=Place(field=name)) from None
 
 
-def _wallet(values: Values, name: str, what: str, *, unit: ServicingUnit) -> Address:
+def wallet_in(values: Values, name: str, what: str, *, unit: ServicingUnit) -> Address:
     """Return the wallet that a field means: an address, or the first wallet of an investor's id or reference."""
     text = required(values, name, what)
     if text[:2].lower() == "0x":

@@ -13,7 +13,7 @@ from muniment.access.model import Action, permits
 from muniment.app.http.request import MunimentRequest
 from muniment.app.web.pages.securities import crumbs_of, head_of, security_id_of
 from muniment.app.web.reading import AsActor, Begin, Holders, Id, holders_of, pipeline, shares_text
-from muniment.app.web.render import mark_of, page
+from muniment.app.web.render import mark_of, page, reason_view
 from muniment.app.web.views import DividendRow, Mark, PaymentRow, ReasonView, RuleRow, Step
 from muniment.app.web.words import count, headed, when
 from muniment.compliance.commands import view_rules
@@ -140,7 +140,7 @@ def _steps(state: InstructionState, *, unit: ServicingUnit) -> list[Step]:
 def _failure(state: InstructionState) -> list[ReasonView]:
     if not isinstance(state, FailedInstruction):
         return []
-    return [ReasonView(code=state.reason_code, sentence=state.sentence)]
+    return [reason_view(state.reason, decimals=0)]
 
 
 def _lines(instruction: Instruction, security: Security, holders: Holders) -> list[tuple[str, Any]]:

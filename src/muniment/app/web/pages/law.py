@@ -156,6 +156,7 @@ def show_law(
         may_set=permits(actor, Action.COMPLIANCE_SET_RULES),
         may_choose=permits(actor, Action.COMPLIANCE_CHOOSE_LAW),
         may_ask=permits(actor, Action.COMPLIANCE_CHECK) and isinstance(security, TokenisedSecurity),
+        may_explain=permits(actor, Action.NOTICES_EXPLAIN) and isinstance(security, TokenisedSecurity),
         outcome=outcome,
         bars=[] if outcome is None else _bars(outcome),
         breaks=breaks,

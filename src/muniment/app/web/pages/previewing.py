@@ -86,6 +86,8 @@ FIELDS: Final = (
     "reason",
     "lost_wallet",
     "new_wallet",
+    # Explanations.
+    "side",
 )
 """The fields of every previewed form. What was previewed is bound by the hash of those that a form has."""
 
