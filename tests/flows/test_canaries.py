@@ -17,9 +17,11 @@ from eth_account import Account
 
 from muniment.app.platform import DEVELOPMENT_PHRASE
 from muniment.infra.evm.rpc import JsonRpc
+from muniment.parties import commands as parties
 from tests.flows.canaries import AGENT, INVESTORS, OWNER, PASSWORD, VEHICLE_OWNER, Person, a_person, investors_csv, planted
 from tests.flows.haystacks import chain_of, database_files, dump_of, files_of, forms_of, found_in
 from tests.flows.stand import ALL, Filling, Running, copy_of, filled_home, running, wait_for
+from tests.notices.post_office import Kept, PostOffice, open_office
 
 pytestmark = [pytest.mark.slow]
 
@@ -41,19 +43,23 @@ class Aviary:
     secrets: Mapping[str, str]
     dump: bytes
     chain: Mapping[str, bytes]
+    mails: tuple[Kept, ...]
 
 
 @pytest.fixture(scope="module")
 def aviary() -> Iterator[Aviary]:
     """Fill a Muniment with canaries by commands, by REST and by the pages, most of all by requests that are refused."""
-    with copy_of(filled_home()) as home:
+    with copy_of(filled_home()) as home, open_office() as office, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MUNIMENT_SMTP_URL", office.url)
+        environment.setenv("MUNIMENT_MAIL_FROM", "shares@vogelhaus-post.example")
         with running(home, components=ALL) as stand:
             tokens = stir(stand)
+            mail(stand, office)
             dump = dump_of(stand.owner_url)
             chain = chain_of(stand.units.backend.evm.rpc)
         secrets = {f"secret {path.name}": path.read_text(encoding="ascii").strip() for path in (home / "secrets").iterdir()}
         assert secrets, "a home has a master key"
-        yield Aviary(home, all_canaries(), tokens | secrets, dump, chain)
+        yield Aviary(home, all_canaries(), tokens | secrets, dump, chain, tuple(office.kept))
 
 
 def all_canaries() -> dict[str, str]:
@@ -153,6 +159,24 @@ def _tokenise(client: httpx.Client) -> None:
     assert client.post("/v1/assets/vehicles", json={"vehicle": vehicle, "owner": {"legal_name": [SECOND_OWNER["email"]]}}).status_code < 500
 
 
+def mail(stand: Running, office: PostOffice) -> None:
+    """Have mails sent to canaries: one that is taken, one that the server refuses and one that it puts off, each naming the person."""
+    office.answers_to_recipient += [f"550 5.1.1 <{NEWCOMER.email}> {NEWCOMER.name} is unknown", f"450 4.2.1 <{IMPORTED.email}> is busy"]
+    desk = Filling.of(stand.home).desk
+    for person in (NEWCOMER, IMPORTED, INVESTORS[0]):
+        with stand.begin(desk.tenant_id) as unit:
+            investor = unit.investors.by_reference(person.reference)
+            parties.reverify_investor(desk.agent, investor.investor_id, {}, unit=unit)
+
+        def answered(reference: str = person.reference) -> bool:
+            with stand.begin(desk.tenant_id) as unit:
+                investor_id = unit.investors.by_reference(reference).investor_id
+                found = [each for each in unit.notices.page() if each.recipient_id == investor_id]
+            return bool(found) and all(each.attempts or each.state != "waiting" for each in found)
+
+        wait_for(answered, f"the mail to {person.reference}")
+
+
 # The search
 
 
@@ -177,6 +201,14 @@ def test_each_request_is_one_line_of_json_in_the_log_with_its_route_and_never_it
     assert {request["level"] for request in requests} == {"info"}
     assert not [line for line in lines if "request" in line and not line.startswith("{") and " postgres " not in line]
     assert not [request for request in requests if "?" in request["route"]]
+
+
+def test_mail_to_the_canaries_was_sent_and_nothing_of_it_was_kept(aviary: Aviary) -> None:
+    assert [kept.recipients for kept in aviary.mails] == [(INVESTORS[0].email.lower(),)]
+    assert INVESTORS[0].name in aviary.mails[0].text
+    assert b"COPY notices.notice" in aviary.dump
+    log = (aviary.home / "log" / "muniment.log").read_text(encoding="utf-8")
+    assert "notices.put_off" in log
 
 
 def test_no_calldata_and_no_event_holds_a_canary_nor_its_unsalted_hash(aviary: Aviary) -> None:

@@ -443,7 +443,7 @@ def tell_pending(pending: Pending, *, as_json: bool) -> None:
 
 def _tell_failures(failures: Sequence[FailedInstruction]) -> None:
     for state in failures:
-        typer.secho(f"the chain refused it: {_worded(state.reason)}", fg="red", err=True)
+        typer.secho(f"the chain refused it: {worded(state.reason)}", fg="red", err=True)
 
 
 def _tell_refused(answer: Refused, *, as_json: bool) -> None:
@@ -451,10 +451,11 @@ def _tell_refused(answer: Refused, *, as_json: bool) -> None:
         typer.echo(json.dumps(answer.as_json()))
         return
     for reason in answer.reasons:
-        typer.secho(_worded(reason), fg="red", err=True)
+        typer.secho(worded(reason), fg="red", err=True)
 
 
-def _worded(reason: Reason) -> str:
+def worded(reason: Reason) -> str:
+    """Return a reason in one line of the command line."""
     citation = f" ({reason.citation})" if reason.citation else ""
     cure = f" → {reason.cure}" if reason.cure else ""
     return f"{reason.code}: {reason.sentence}{citation}{cure}"
