@@ -20,6 +20,7 @@ from muniment.infra.evm.rpc import JsonRpc
 from tests.docs.shell import REPOSITORY, SECOND_WINDOW, Terminal, settle_in
 from tests.docs.transcript import Typed, commands_of, difference, with_known_ids
 from tests.flows.stand import copy_of, empty_home, made_once
+from tests.notices.post_office import open_office
 
 pytestmark = [pytest.mark.slow]
 
@@ -29,6 +30,9 @@ ALONE = {OWN_SERVICES_PAGE}
 """Pages that begin from nothing instead of where the first steps end."""
 HAND_OVER = "docs/how-to/README.md"
 """What the how-to pages take over from the first steps stands here once."""
+
+MAIL_SERVER = "smtp://mail.example.com:587"
+"""The mail server on paper; in a run one of the test's own."""
 
 DEMONSTRATION = {"make demo", "muniment demo"}
 """One run of it is enough: `make demo` installs, then runs `muniment demo`."""
@@ -108,7 +112,7 @@ def test_the_first_pages_lead_from_nothing_to_a_paid_dividend(page: str, first_s
 @pytest.fixture(scope="module")
 def terminal(first_steps: Path) -> Iterator[Terminal]:
     """A terminal where the first steps end, with Muniment up and the short names made; a reader of one page may have read others."""
-    with copy_of(first_steps) as home, Terminal(home) as made:
+    with copy_of(first_steps) as home, open_office() as office, Terminal(home, {MAIL_SERVER: office.url}) as made:
         made.type(SECOND_WINDOW)
         assert follow(HAND_OVER, made) == []
         yield made

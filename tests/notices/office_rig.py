@@ -103,12 +103,12 @@ class Desk:
     def jobs(self) -> list[dict[str, Any]]:
         """Return the arguments of the jobs that wait to send."""
         statement = (
-            "SELECT id, args, scheduled_at FROM procrastinate.procrastinate_jobs"
+            "SELECT id, args, scheduled_at, lock, priority FROM procrastinate.procrastinate_jobs"
             " WHERE task_name = :name AND args ->> 'tenant_id' = :tenant ORDER BY id"
         )
         with self.backend.database.worker_transaction() as connection:
             rows = connection.execute(sa.text(statement), {"name": SEND_JOB, "tenant": str(self.tenant_id)}).all()
-        return [{"id": row.id, "args": row.args, "scheduled_at": row.scheduled_at} for row in rows]
+        return [dict(row._mapping) for row in rows]
 
     def run_jobs(self) -> None:
         """Run each waiting job once, as the worker would, and take the finished ones away."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import io
 import json
@@ -15,8 +16,12 @@ import sqlalchemy as sa
 from muniment.access.commands import approve_request, reject_request, remove_member, require_approval
 from muniment.access.model import FOUR_EYES_ACTIONS, Action, Pending, Role
 from muniment.app.web.reason_codes import REASONS
+from muniment.app.worker_tables import WorkerTables
+from muniment.infra.jobs import Done, RunningJob
+from muniment.infra.mail import SmtpMailer
+from muniment.infra.outages import Unreachable
 from muniment.infra.postgres.database import Database
-from muniment.notices.commands import view_notice, view_notices
+from muniment.notices.commands import SEND_JOB, view_notice, view_notices
 from muniment.notices.errors import BadCursor, NoticeNotFound
 from muniment.notices.model import ASKED, GIVE_UP_AFTER, NOT_BY_MAIL, OF_NOBODY, OF_THE_SENDER, Notice, NoticeKind
 from muniment.parties.commands import decide_review, erase_investor, expire_verifications, verify_investor
@@ -193,6 +198,7 @@ def test_a_4yz_is_tried_again_later_and_later_until_the_server_takes_it(desk: De
         (notice,) = desk.notices()
         (job,) = desk.jobs()
         assert job["scheduled_at"] == notice.next_attempt_at
+        assert str(notice.notice_id) in job["lock"], "it holds up no other"
         waits.append((notice.next_attempt_at - desk.clock.now()).total_seconds())
         desk.run_jobs()
         assert office.connections == len(waits), "before its time nobody asks the server"
@@ -204,7 +210,29 @@ def test_a_4yz_is_tried_again_later_and_later_until_the_server_takes_it(desk: De
     assert desk.jobs() == []
 
 
-def test_a_server_that_stays_away_is_given_up_after_days(desk: Desk, office: PostOffice) -> None:
+def test_a_server_that_is_away_is_the_jobs_outage_and_the_mails_behind_it_wait(desk: Desk, office: PostOffice) -> None:
+    for _ in range(2):
+        investor_id, _ = desk.an_investor()
+        with desk.begin() as unit:
+            verify_investor(desk.owner, investor_id, unit=unit)
+    desk.dispatch()
+    first, second = desk.jobs()
+    assert (first["lock"], first["priority"]) == (second["lock"], -1)
+    away = dataclasses.replace(desk.backend, mailer=SmtpMailer("smtp://127.0.0.1:9", sender=SENDER))
+    tables = WorkerTables(away).job_table()
+    job = RunningJob(first["id"], SEND_JOB, desk.tenant_id, first["args"], 0)
+    with pytest.raises(Unreachable) as outage:
+        tables[SEND_JOB](job)
+    assert outage.value.retry
+    assert {(notice.state, notice.attempts) for notice in desk.notices()} == {("waiting", 0)}
+    desk.clock.advance(GIVE_UP_AFTER)
+    assert isinstance(tables[SEND_JOB](job), Done)
+    assert sorted((notice.state, notice.outcome) for notice in desk.notices()) == [("dropped", "gave_up"), ("waiting", None)]
+    desk.run_jobs()
+    assert len(office.kept) == 1
+
+
+def test_a_letter_that_is_always_put_off_is_given_up_after_days(desk: Desk, office: PostOffice) -> None:
     investor_id, _ = desk.an_investor()
     with desk.begin() as unit:
         verify_investor(desk.owner, investor_id, unit=unit)

@@ -122,6 +122,9 @@ def test_a_test_mail_shows_what_the_server_answered(empty: Configuration, monkey
     assert refused.code == 2
     assert "550 5.1.1 nobody of that name" in refused.out
     office.answers_to_letter.append("451 4.3.0 no room")
+    put_off = run("mail", "test", "olga@example.com", "--json")
+    assert (put_off.code, put_off.told["answer"]) == (3, "451 4.3.0 no room")
+    monkeypatch.setenv("MUNIMENT_SMTP_URL", "smtp://127.0.0.1:9")
     away = run("mail", "test", "olga@example.com", "--json")
     assert (away.code, away.refusal["code"]) == (3, "outage.mail")
     assert run("mail", "test", "not an address", "--json").refusal["code"] == "access.bad_email"

@@ -11,11 +11,11 @@ import typer
 
 from muniment.access.model import normal_email
 from muniment.app.books import open_units
-from muniment.app.cli import EXIT_REFUSED, JsonOption
+from muniment.app.cli import EXIT_OUTAGE, EXIT_REFUSED, JsonOption
 from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
 from muniment.infra.clock import SystemClock
 from muniment.infra.configuration import read_configuration
-from muniment.infra.mail import Letter, Taken, mailer_of, shown
+from muniment.infra.mail import Letter, PutOff, Refused, Taken, mailer_of, shown
 from muniment.notices.commands import view_notices
 from muniment.notices.errors import MailNotConfigured
 from muniment.notices.http import notice_body
@@ -26,6 +26,9 @@ APP = typer.Typer(no_args_is_help=True, add_completion=False)
 
 TEST_SUBJECT = "A test of Muniment's mail"
 TEST_TEXT = "This letter was sent by `muniment mail test`. Whoever asked for it sees that mail arrives: é ß 漢.\n"
+
+
+_DID = {Taken: "took it", Refused: "refused it", PutOff: "put it off"}
 
 
 @APP.callback()
@@ -39,7 +42,7 @@ def send_test(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Send one letter and print what the server answered; exit 2 when it refuses the letter, 3 when it cannot be reached."""
+    """Send one letter and print what the server answered; exit 2 when it refuses the letter, 3 when it puts it off or is away."""
     configuration = read_configuration()
     mailer = mailer_of(configuration)
     if mailer is None:
@@ -59,9 +62,9 @@ def send_test(
     if as_json:
         typer.echo(json.dumps({"taken": taken, "server": f"{mailer.host}:{mailer.port}", "answer": shown(outcome)}))
     else:
-        typer.secho(f"{mailer.host}:{mailer.port} {'took it' if taken else 'refused it'}: {shown(outcome)}", fg="green" if taken else "red")
+        typer.secho(f"{mailer.host}:{mailer.port} {_DID[type(outcome)]}: {shown(outcome)}", fg="green" if taken else "red")
     if not taken:
-        raise typer.Exit(EXIT_REFUSED)
+        raise typer.Exit(EXIT_OUTAGE if isinstance(outcome, PutOff) else EXIT_REFUSED)
 
 
 @APP.command("list")

@@ -98,8 +98,13 @@ JobTable: TypeAlias = Mapping[str, JobFunction]
 class Jobs(Protocol):
     """Defers jobs in the caller's transaction: no commit, no job."""
 
-    def defer(self, name: str, args: Mapping[str, Any], *, lock: str | None = None, schedule_at: dt.datetime | None = None) -> int:
-        """Queue the job `name`; jobs of one `lock` run one after the other, in the order of their deferral."""
+    def defer(
+        self, name: str, args: Mapping[str, Any], *, lock: str | None = None, schedule_at: dt.datetime | None = None, priority: int = 0
+    ) -> int:
+        """Queue the job `name`; jobs of one `lock` run one after the other, in the order of their deferral.
+
+        Of the jobs that are due, those of the higher `priority` run first.
+        """
         ...
 
 
@@ -110,7 +115,9 @@ class PostgresJobs:
         self._connection = connection
         self._tenant_id = tenant_id
 
-    def defer(self, name: str, args: Mapping[str, Any], *, lock: str | None = None, schedule_at: dt.datetime | None = None) -> int:
+    def defer(
+        self, name: str, args: Mapping[str, Any], *, lock: str | None = None, schedule_at: dt.datetime | None = None, priority: int = 0
+    ) -> int:
         """Queue the job and return its id. Arguments are JSON: ids as text, amounts as text, nothing personal."""
         assert not any(key.startswith("_") or key == _TENANT for key in args), "these names belong to the runner"
         body = dict(args)
@@ -118,10 +125,10 @@ class PostgresJobs:
             body[_TENANT] = str(self._tenant_id)
         job_ids = self._connection.execute(
             sa.text(
-                "SELECT procrastinate.procrastinate_defer_jobs_v1(ARRAY[ROW('default', :name, 0, :lock, NULL, CAST(:args AS jsonb),"
+                "SELECT procrastinate.procrastinate_defer_jobs_v1(ARRAY[ROW('default', :name, :priority, :lock, NULL, CAST(:args AS jsonb),"
                 " CAST(:schedule_at AS timestamptz))]::procrastinate.procrastinate_job_to_defer_v1[])"
             ),
-            {"name": name, "lock": lock, "args": json.dumps(body), "schedule_at": schedule_at},
+            {"name": name, "lock": lock, "args": json.dumps(body), "schedule_at": schedule_at, "priority": priority},
         ).scalar_one()
         return int(job_ids[0])
 

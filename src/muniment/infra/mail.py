@@ -70,14 +70,23 @@ class Refused:
     answer: str = field(repr=False)
 
 
-Outcome: TypeAlias = Taken | Refused
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """The server does not take this letter now and may later (4yz): a full box, a stranger who has to knock twice."""
+
+    code: int
+    status: str
+    answer: str = field(repr=False)
+
+
+Outcome: TypeAlias = Taken | Refused | PutOff
 
 
 class Mailer(Protocol):
     """Sends letters."""
 
     def send(self, letter: Letter) -> Outcome:
-        """Hand a letter over. Raises `Unreachable("mail")` where another try can help: no answer, a 4yz, a login that is refused."""
+        """Hand a letter over. Raises `Unreachable("mail")` where no letter gets through: no answer, no TLS, a login that is refused."""
         ...
 
 
@@ -123,9 +132,9 @@ class SmtpMailer:
             try:
                 return self._hand_over(server, letter.address, message.as_bytes())
             except smtplib.SMTPRecipientsRefused as error:
-                return _refused(next(iter(error.recipients.values())))
+                return _said_no(next(iter(error.recipients.values())))
             except smtplib.SMTPDataError as error:
-                return _refused((error.smtp_code, error.smtp_error))
+                return _said_no((error.smtp_code, error.smtp_error))
 
     def _hand_over(self, server: smtplib.SMTP, address: str, message: bytes) -> Taken:
         # What `SMTP.sendmail` does, step by step: it would not tell what the server answered at the end.
@@ -234,7 +243,7 @@ def is_loopback(host: str) -> bool:
 def shown(outcome: Outcome) -> str:
     """Return the server's own answer."""
     match outcome:
-        case Taken(answer) | Refused(_, _, answer):
+        case Taken(answer) | Refused(_, _, answer) | PutOff(_, _, answer):
             return answer
         case _:
             assert_never(outcome)
@@ -243,13 +252,11 @@ def shown(outcome: Outcome) -> str:
 _STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 
 
-def _refused(answer: tuple[int, bytes | str]) -> Refused:
-    code = answer[0]
-    if not 500 <= code <= 599:
-        raise Unreachable("mail", detail=f"it answers {code}", retry=True)
+def _said_no(answer: tuple[int, bytes | str]) -> Refused | PutOff:
     line = _line(answer)
     found = _STATUS.search(line)
-    return Refused(code, "" if found is None else found[1], line)
+    kind = Refused if 500 <= answer[0] <= 599 else PutOff
+    return kind(answer[0], "" if found is None else found[1], line)
 
 
 def _line(answer: tuple[int, bytes | str]) -> str:

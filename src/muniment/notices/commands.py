@@ -33,6 +33,8 @@ PAGE_MAX: Final = 200
 
 SEND_JOB: Final = "notices.send"
 """The job that sends a notice; its argument is `notice_id`."""
+SEND_PRIORITY: Final = -1
+"""Shares and money move before anybody is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,8 @@ def keep(notice: Notice, *, unit: NoticesUnit) -> bool:
     """Keep a notice and defer its sending; False, and nothing is done, where it is there already."""
     if not unit.notices.add(notice):
         return False
-    unit.jobs.defer(SEND_JOB, {"notice_id": str(notice.notice_id)}, lock=f"notices:{notice.notice_id}")
+    # One after the other: a server that is away holds up the mails behind, and not the worker's other jobs.
+    unit.jobs.defer(SEND_JOB, {"notice_id": str(notice.notice_id)}, lock=f"notices:{unit.tenant_id}", priority=SEND_PRIORITY)
     return True
 
 

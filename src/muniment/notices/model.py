@@ -149,12 +149,17 @@ def new_notice(kind: NoticeKind, subject_id: UUID, recipient: Recipient, recipie
 
 
 def put_off(notice: Notice, *, at: dt.datetime) -> Notice:
-    """Return the notice after a try that another one may mend: a minute later, then twice as long each time, up to an hour; or dropped."""
+    """Return a notice that the server put off: a minute later, then twice as long each time, up to an hour; in the end dropped."""
     attempts = notice.attempts + 1
-    if at >= notice.created_at + GIVE_UP_AFTER:
+    if is_overdue(notice, at=at):
         return replace(ended(notice, "dropped", Outcome.GAVE_UP.value, at=at), attempts=attempts)
     seconds = min(RETRY_SECONDS_MAX, RETRY_SECONDS_MIN * 2 ** min(attempts - 1, 12))
     return replace(notice, attempts=attempts, next_attempt_at=at + dt.timedelta(seconds=seconds))
+
+
+def is_overdue(notice: Notice, *, at: dt.datetime) -> bool:
+    """Return whether a notice has waited so long that the next failure is the last."""
+    return at >= notice.created_at + GIVE_UP_AFTER
 
 
 def ended(notice: Notice, state: str, outcome: str, *, at: dt.datetime) -> Notice:
@@ -231,6 +236,10 @@ def explanation_occasion(security_id: SecurityId, from_wallet: Address | None, t
     """Return what makes two explanations one: the same question, answered alike, on one day (UTC)."""
     body = [str(security_id), from_wallet, to_wallet, told.as_json(), on.isoformat()]
     return f"explanation:{hashlib.sha256(json.dumps(body, separators=(',', ':')).encode()).hexdigest()}"
+
+
+_SIDE_WORDS: Final = {Side.SENDER: "sender", Side.RECEIVER: "recipient"}
+"""What the sentences of reasons call each side."""
 
 
 # Words
@@ -378,7 +387,7 @@ def explanation(told: Told, *, organisation: str, security: str, href: str) -> W
     return Words(
         f"Why this was refused: {security}",
         (
-            f"{what}. {'The reason:' if len(told.reasons) == 1 else 'The reasons:'}",
+            f"{what}. {'The reason' if len(told.reasons) == 1 else 'The reasons'}, in which you are the {_SIDE_WORDS[told.side]}:",
             *(reason_text(reason) for reason in told.reasons),
             *([count] if told.withheld else []),
             f"What the chain itself says about {security} can be seen by anybody at {href}",

@@ -24,13 +24,13 @@ from muniment.access.model import (
 )
 from muniment.infra.crashpoints import crashpoint
 from muniment.infra.jobs import Done, ProcessOutcome, Waiting
-from muniment.infra.mail import Letter, Taken
+from muniment.infra.mail import Letter, PutOff, Taken
 from muniment.infra.mail import Refused as MailRefused
 from muniment.infra.outages import Unreachable
 from muniment.infra.outbox import RecordedEvent
 from muniment.notices import model
-from muniment.notices.commands import SEND_JOB, explanation_words, keep
-from muniment.notices.model import Notice, NoticeKind, Outcome, Recipient, Words, ended, full_text, new_notice, put_off
+from muniment.notices.commands import SEND_JOB, SEND_PRIORITY, explanation_words, keep
+from muniment.notices.model import Notice, NoticeKind, Outcome, Recipient, Words, ended, full_text, is_overdue, new_notice, put_off
 from muniment.notices.ports import NoticesUnit
 from muniment.parties.events import InvestorExpired, InvestorRejected, InvestorVerified
 from muniment.parties.model import Expired, Rejected, Verified
@@ -107,7 +107,9 @@ def send(notice_id: NoticeId, *, begin: BeginNotices) -> ProcessOutcome:
         after = _sent(notice, unit=unit)
         unit.notices.save(after)
         if after.state == "waiting":
-            unit.jobs.defer(SEND_JOB, {"notice_id": str(notice_id)}, lock=f"notices:{notice_id}", schedule_at=after.next_attempt_at)
+            # Under a lock of its own: a letter that is put off holds up no other.
+            lock, later = f"notices:{notice_id}", after.next_attempt_at
+            unit.jobs.defer(SEND_JOB, {"notice_id": str(notice_id)}, lock=lock, schedule_at=later, priority=SEND_PRIORITY)
             return Done()
         facts = {"kind": after.kind.value, "recipient_id": str(after.recipient_id), "state": after.state, "outcome": after.outcome}
         unit.audit.record(system_actor(unit.tenant_id), SEND_JOB, f"notice:{notice_id}", facts)
@@ -139,16 +141,21 @@ def _sent(notice: Notice, *, unit: NoticesUnit) -> Notice:
     )
     try:
         outcome = unit.mailer.send(letter)
-    except Unreachable as outage:
-        after = put_off(notice, at=now)
-        _log.warning("notices.put_off", notice_id=str(notice.notice_id), attempts=after.attempts, detail=outage.detail, state=after.state)
-        return after
+    except Unreachable:
+        if not is_overdue(notice, at=now):
+            # The job's own outage: the same job tries again soon, and those behind it wait.
+            raise
+        return ended(notice, "dropped", Outcome.GAVE_UP.value, at=now)
     crashpoint("notices.after_send")
     match outcome:
         case Taken():
             return ended(notice, "sent", "250", at=now)
         case MailRefused(code, status):
             return ended(notice, "refused", f"{code} {status}".strip(), at=now)
+        case PutOff(code, status):
+            after = put_off(notice, at=now)
+            _log.warning("notices.put_off", notice_id=str(notice.notice_id), attempts=after.attempts, code=code, status=status)
+            return after
         case _:
             assert_never(outcome)
 
