@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import io
 import json
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ import sqlalchemy as sa
 from muniment.access.commands import approve_request, reject_request, remove_member, require_approval
 from muniment.access.model import FOUR_EYES_ACTIONS, Action, Pending, Role
 from muniment.app.web.reason_codes import REASONS
+from muniment.app.wiring import Unit
 from muniment.app.worker_tables import WorkerTables
 from muniment.infra.jobs import Done, RunningJob
 from muniment.infra.mail import SmtpMailer
@@ -24,6 +27,7 @@ from muniment.infra.postgres.database import Database
 from muniment.notices.commands import SEND_JOB, view_notice, view_notices
 from muniment.notices.errors import BadCursor, NoticeNotFound
 from muniment.notices.model import ASKED, GIVE_UP_AFTER, NOT_BY_MAIL, OF_NOBODY, OF_THE_SENDER, Notice, NoticeKind
+from muniment.notices.process import send
 from muniment.parties.commands import decide_review, erase_investor, expire_verifications, verify_investor
 from tests.notices.office_rig import SENDER, SITE, Desk, texts_to
 from tests.notices.post_office import PostOffice
@@ -187,6 +191,27 @@ def test_events_and_jobs_that_run_twice_send_once(desk: Desk, office: PostOffice
     assert str(office.kept[0].message["Message-ID"]) == f"<{notice.notice_id}@heron.example>"
 
 
+def test_a_crash_between_the_servers_yes_and_the_commit_is_the_one_way_to_a_second_copy(desk: Desk, office: PostOffice) -> None:
+    investor_id, _ = desk.an_investor()
+    with desk.begin() as unit:
+        verify_investor(desk.owner, investor_id, unit=unit)
+    desk.dispatch()
+    (notice,) = desk.notices()
+
+    @contextlib.contextmanager
+    def dying() -> Iterator[Unit]:
+        with desk.begin() as unit:
+            yield unit
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        send(notice.notice_id, begin=dying)
+    assert [each.state for each in desk.notices()] == ["waiting"]
+    desk.run_jobs()
+    desk.send_again(notice.notice_id)
+    assert [str(kept.message["Message-ID"]) for kept in office.kept] == [f"<{notice.notice_id}@heron.example>"] * 2
+
+
 def test_a_4yz_is_tried_again_later_and_later_until_the_server_takes_it(desk: Desk, office: PostOffice) -> None:
     investor_id, email = desk.an_investor()
     with desk.begin() as unit:
@@ -335,6 +360,7 @@ def test_an_organisation_sees_its_own_notices_and_no_other(desk: Desk, database:
 
 
 def test_notices_come_in_pages_newest_first(desk: Desk) -> None:
+    investor_id = None
     for _ in range(5):
         investor_id, _ = desk.an_investor()
         with desk.begin() as unit:
@@ -350,6 +376,10 @@ def test_notices_come_in_pages_newest_first(desk: Desk) -> None:
         if cursor is None:
             break
     assert seen == desk.notices()[::-1]
+    with desk.begin() as unit:
+        theirs = view_notices(desk.owner, recipient_id=investor_id, unit=unit).notices
+    assert list(theirs) == [notice for notice in seen if notice.recipient_id == investor_id]
+    assert len(theirs) == 1
     assert len(seen) == 5
     with desk.begin() as unit, pytest.raises(BadCursor):
         view_notices(desk.owner, cursor="nonsense", unit=unit)

@@ -233,6 +233,8 @@ def test_the_page_sends_what_it_shows_once(issuer: Issuer) -> None:
         assert "waiting" in shown(browser.get(place).text)
         issuer.deliver()
         assert "sent" in shown(browser.get(place).text)
+        file = shown(browser.get(f"/investors/{issuer.cuban[0]}").text)
+        assert "Why something was refused The recipient is of Cuba, where this security may not be held. sent" in file
     mails = [text for text in texts_to(issuer.office, issuer.email_of(issuer.cuban[0])) if "31 shares" in text]
     assert len(mails) == 1
     assert "31 shares of Heron Common (HERON) cannot be issued to you. The reason, in which you are the recipient:" in mails[0]

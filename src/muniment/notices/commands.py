@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
+from uuid import UUID
 
 from muniment.access.model import Action, Actor, authorize
 from muniment.compliance.commands import ask_transfer
@@ -172,11 +173,16 @@ def view_notice(actor: Actor, notice_id: NoticeId, *, unit: NoticesUnit) -> Noti
     return found
 
 
-def view_notices(actor: Actor, *, cursor: str | None = None, limit: int = 50, unit: NoticesUnit) -> NoticesPage:
-    """Return what was to be told to whom and what became of it, newest first: ids, states and the servers' codes, no address."""
+def view_notices(
+    actor: Actor, *, recipient_id: UUID | None = None, cursor: str | None = None, limit: int = 50, unit: NoticesUnit
+) -> NoticesPage:
+    """Return what was to be told to whom (to one recipient where given) and what became of it, newest first.
+
+    Ids, states and the servers' codes; no address.
+    """
     authorize(actor, Action.NOTICES_VIEW, tenant_id=unit.tenant_id)
     limit = min(limit, PAGE_MAX)
-    found = unit.notices.page(before=None if cursor is None else _place(cursor), limit=limit + 1)
+    found = unit.notices.page(recipient_id=recipient_id, before=None if cursor is None else _place(cursor), limit=limit + 1)
     shown = found[:limit]
     more = len(found) > limit
     return NoticesPage(shown, f"{instant_text(shown[-1].created_at)}~{shown[-1].notice_id}" if more else None)

@@ -122,10 +122,17 @@ def post_explanation(
 
 
 @get("/v1/notices", sync_to_thread=True, tags=["Notices"], summary="Mails and what became of them")
-def get_notices(actor: AsActor, begin: Begin, limit: Limit = PAGE_ROWS, cursor: Cursor = None) -> NoticesBody:
+def get_notices(
+    actor: AsActor,
+    begin: Begin,
+    recipient_id: Annotated[str | None, QueryParameter(max_length=36, description="Only those to this investor or member.")] = None,
+    limit: Limit = PAGE_ROWS,
+    cursor: Cursor = None,
+) -> NoticesBody:
     """Return who was to be told what, newest first, and whether the mail was taken. Ids only: no name and no address."""
+    wanted = None if recipient_id is None else parse_id(recipient_id, field="recipient_id")
     with begin(actor.tenant_id) as unit:
-        page = commands.view_notices(actor, cursor=cursor, limit=limit, unit=unit)
+        page = commands.view_notices(actor, recipient_id=wanted, cursor=cursor, limit=limit, unit=unit)
     return NoticesBody(notices=[notice_body(notice) for notice in page.notices], next_cursor=page.next_cursor)
 
 

@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 from muniment.infra.mail import Mailer
 from muniment.notices.model import Notice
@@ -41,8 +42,8 @@ class Notices(Protocol):
         """Write state, outcome, attempts and the time of the next one."""
         ...
 
-    def page(self, *, before: NoticePlace | None = None, limit: int = 100) -> Sequence[Notice]:
-        """Return notices from newest to oldest."""
+    def page(self, *, recipient_id: UUID | None = None, before: NoticePlace | None = None, limit: int = 100) -> Sequence[Notice]:
+        """Return notices from newest to oldest, those to one recipient where given."""
         ...
 
     def forget(self, investor_id: InvestorId) -> int:

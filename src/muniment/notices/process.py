@@ -22,7 +22,6 @@ from muniment.access.model import (
     requested_part,
     system_actor,
 )
-from muniment.infra.crashpoints import crashpoint
 from muniment.infra.jobs import Done, ProcessOutcome, Waiting
 from muniment.infra.mail import Letter, PutOff, Taken
 from muniment.infra.mail import Refused as MailRefused
@@ -113,7 +112,6 @@ def send(notice_id: NoticeId, *, begin: BeginNotices) -> ProcessOutcome:
             return Done()
         facts = {"kind": after.kind.value, "recipient_id": str(after.recipient_id), "state": after.state, "outcome": after.outcome}
         unit.audit.record(system_actor(unit.tenant_id), SEND_JOB, f"notice:{notice_id}", facts)
-    crashpoint("notices.after_commit")
     return Done()
 
 
@@ -146,7 +144,6 @@ def _sent(notice: Notice, *, unit: NoticesUnit) -> Notice:
             # The job's own outage: the same job tries again soon, and those behind it wait.
             raise
         return ended(notice, "dropped", Outcome.GAVE_UP.value, at=now)
-    crashpoint("notices.after_send")
     match outcome:
         case Taken():
             return ended(notice, "sent", "250", at=now)

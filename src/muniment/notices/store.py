@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -90,9 +91,11 @@ class PostgresNotices:
             )
         )
 
-    def page(self, *, before: NoticePlace | None = None, limit: int = 100) -> Sequence[Notice]:
-        """Return notices from newest to oldest."""
+    def page(self, *, recipient_id: UUID | None = None, before: NoticePlace | None = None, limit: int = 100) -> Sequence[Notice]:
+        """Return notices from newest to oldest, those to one recipient where given."""
         query = sa.select(NOTICE).order_by(NOTICE.c.created_at.desc(), NOTICE.c.notice_id.desc()).limit(limit)
+        if recipient_id is not None:
+            query = query.where(NOTICE.c.recipient_id == recipient_id)
         if before is not None:
             query = query.where(sa.tuple_(NOTICE.c.created_at, NOTICE.c.notice_id) < sa.tuple_(before.created_at, before.notice_id))
         return [_notice(row) for row in self._connection.execute(query)]

@@ -17,6 +17,7 @@ from muniment.app.web.render import mark_of
 from muniment.app.web.views import Mark, Step
 from muniment.app.web.words import count, short
 from muniment.instruments.model.securities import Security
+from muniment.notices.ports import NoticesUnit
 from muniment.parties.commands import names_of
 from muniment.parties.model import ERASED_NAME, Wallet
 from muniment.register.model import Lockup
@@ -24,7 +25,7 @@ from muniment.servicing.ports import ServicingUnit
 from muniment.units.ids import Address, InvestorId, SecurityId, TenantId
 from muniment.units.shares import show_shares
 
-Begin: TypeAlias = SkipValidation[NamedDependency[Callable[[TenantId], AbstractContextManager[ServicingUnit]]]]
+Begin: TypeAlias = SkipValidation[NamedDependency[Callable[[TenantId], AbstractContextManager[NoticesUnit]]]]
 """Opens one transaction of one organisation."""
 
 Id: TypeAlias = FromPath[str]
@@ -109,6 +110,11 @@ def security_mark(security: Security) -> Mark:
 def investor_mark(status: str) -> Mark:
     """Return the investor's status."""
     return mark_of(status, good=INVESTOR_GOOD, warn=INVESTOR_WARN, bad=INVESTOR_BAD)
+
+
+def notice_mark(state: str) -> Mark:
+    """Return the state of a mail."""
+    return mark_of(state, good=("sent",), warn=("waiting",), bad=("refused", "dropped"))
 
 
 def kind_text(kind: str) -> str:

@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Annotated, Any, Final, TypeAlias
 
 from litestar import Response, get, post
 from litestar.concurrency import sync_to_thread
-from litestar.di import NamedDependency
-from litestar.params import QueryParameter, SkipValidation
+from litestar.params import QueryParameter
 
 from muniment.access.model import Action, Actor, authorize
 from muniment.app.http.request import MunimentRequest
@@ -19,18 +16,17 @@ from muniment.app.web.forms import fingerprint, form_values, text_of
 from muniment.app.web.pages.actions import eligible, wallet_in
 from muniment.app.web.pages.previewing import Values, execute, fresh, once, previewed, required, run, shown, status_after
 from muniment.app.web.pages.securities import crumbs_of, head_of, security_id_of
-from muniment.app.web.reading import AsActor, Id, investor_names, nameless
-from muniment.app.web.render import mark_of, page, reason_view
+from muniment.app.web.reading import AsActor, Begin, Id, investor_names, nameless, notice_mark
+from muniment.app.web.render import page, reason_view
 from muniment.app.web.views import FormState, Option, Preview, ReasonView
 from muniment.instruments.commands import view_security
 from muniment.instruments.model.securities import Security
 from muniment.notices.commands import ExplainRefusal, explain, send_explanation, view_notice
 from muniment.notices.model import Notice, Told, parse_side
 from muniment.notices.ports import NoticesUnit
-from muniment.units.ids import NoticeId, SecurityId, TenantId, parse_id
+from muniment.units.ids import NoticeId, SecurityId, parse_id
 from muniment.units.shares import parse_shares
 
-BeginNotices: TypeAlias = SkipValidation[NamedDependency[Callable[[TenantId], AbstractContextManager[NoticesUnit]]]]
 Field: TypeAlias = Annotated[str, QueryParameter(max_length=100)]
 
 SIDES: Final = (Option("receiver", "Whoever would receive"), Option("sender", "Whoever would give"))
@@ -41,7 +37,7 @@ NO_SERVER: Final = "It is refused, but no mail server is set that could tell it"
 def show_explain(
     request: MunimentRequest,
     actor: AsActor,
-    begin: BeginNotices,
+    begin: Begin,
     security_id: Id,
     from_wallet: Field = "",
     to_wallet: Field = "",
@@ -57,14 +53,14 @@ def show_explain(
 
 
 @post("/securities/{security_id:str}/explain/preview", include_in_schema=False, status_code=200)
-async def preview_explain_form(request: MunimentRequest, actor: AsActor, begin: BeginNotices, security_id: Id) -> Response[Any]:
+async def preview_explain_form(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Show what the mail would say, or why there is none to send."""
     values = await form_values(request)
     return await sync_to_thread(run, request, actor, begin, security_id_of(security_id), values, _explain_page)
 
 
 @post("/securities/{security_id:str}/explain", include_in_schema=False)
-async def do_explain(request: MunimentRequest, actor: AsActor, begin: BeginNotices, security_id: Id) -> Response[Any]:
+async def do_explain(request: MunimentRequest, actor: AsActor, begin: Begin, security_id: Id) -> Response[Any]:
     """Send the mail that was previewed."""
     values = await form_values(request)
     return await sync_to_thread(execute, request, actor, begin, security_id_of(security_id), values, _explain_page, _send)
@@ -102,7 +98,7 @@ def _explain_page(
         holders=holders,
         sides=SIDES,
         sent=sent,
-        sent_mark=None if sent is None else mark_of(sent.state, good=("sent",), warn=("waiting",), bad=("refused", "dropped")),
+        sent_mark=None if sent is None else notice_mark(sent.state),
     )
 
 

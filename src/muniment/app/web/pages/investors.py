@@ -21,12 +21,15 @@ from muniment.app.http.problems import status_of
 from muniment.app.http.request import MunimentRequest
 from muniment.app.web.forms import form_values, go_to, text_of
 from muniment.app.web.pages.control import user_name
-from muniment.app.web.reading import AsActor, Begin, Cursor, Id, Query, investor_mark, locked_text, nameless, shares_text
+from muniment.app.web.reading import AsActor, Begin, Cursor, Id, Query, investor_mark, locked_text, nameless, notice_mark, shares_text
 from muniment.app.web.render import mark_of, page, reason_of_error, wrong
 from muniment.app.web.views import FormState, InvestorRow, Mark, Option
 from muniment.app.web.words import count, percent, short
 from muniment.compliance.commands import view_lockups
 from muniment.compliance.ports import Registration, RegistrationState
+from muniment.notices.commands import view_notices
+from muniment.notices.model import NoticeKind
+from muniment.notices.ports import NoticesUnit
 from muniment.parties.commands import InvestorView, decide_review, list_hits, list_investors, onboard_csv, verify_investor, view_investor
 from muniment.parties.model import (
     STATUSES,
@@ -63,6 +66,27 @@ REGISTRATIONS: Final = {
     RegistrationState.INVALIDATING: "being withdrawn",
     RegistrationState.INVALID: "withdrawn",
 }
+
+
+MAILS_SHOWN: Final = 10
+MAIL_WORDS: Final[Mapping[NoticeKind, str]] = {
+    NoticeKind.INVESTOR_VERIFIED: "Verified",
+    NoticeKind.INVESTOR_REJECTED: "Not verified, and why",
+    NoticeKind.INVESTOR_EXPIRED: "Verification run out",
+    NoticeKind.EXPLANATION: "Why something was refused",
+}
+"""What each mail to an investor tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailRow:
+    """One mail to the investor, and what became of it."""
+
+    what: str
+    at: dt.datetime
+    mark: Mark
+    outcome: str
+    reasons: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +259,22 @@ def _is_anothers(standing: Standing, actor: Actor) -> bool:
     return isinstance(standing, InReview) and standing.submitted_by != actor.user_id
 
 
+def _mails(actor: Actor, investor_id: InvestorId, *, unit: NoticesUnit) -> list[MailRow]:
+    if not permits(actor, Action.NOTICES_VIEW):
+        return []
+    found = view_notices(actor, recipient_id=investor_id, limit=MAILS_SHOWN, unit=unit).notices
+    return [
+        MailRow(
+            what=MAIL_WORDS[notice.kind],
+            at=notice.created_at,
+            mark=notice_mark(notice.state),
+            outcome="" if notice.outcome is None or notice.state == "sent" else notice.outcome.replace("_", " "),
+            reasons=[] if notice.told is None else [reason.sentence for reason in notice.told.reasons],
+        )
+        for notice in found
+    ]
+
+
 def investor_page(
     request: MunimentRequest, actor: Actor, begin: Begin, investor_id: str, *, refusal: MunimentError | None = None
 ) -> Response[Any]:
@@ -248,6 +288,7 @@ def investor_page(
         holdings = _holdings(actor, unit.wallets.of_investor(known_id), unit=unit)
         registrations = {registration.address: registration for registration in unit.identities.of_investor(known_id)}
         history = _history(actor, known_id, unit=unit)
+        mails = _mails(actor, known_id, unit=unit)
         now = unit.clock.now()
         # Last, for seeing personal data writes into the audit log.
         hits = list_hits(actor, known_id, unit=unit) if permits(actor, Action.PARTIES_VIEW_PERSONAL_DATA) else ()
@@ -271,6 +312,7 @@ def investor_page(
         revocations=[Option(code, code.replace("_", " ")) for code in REVOCATIONS],
         hits=[_hit_line(hit) for hit in hits],
         history=history,
+        mails=mails,
         may_recover=permits(actor, Action.SETTLEMENT_RECOVER),
         may_review=permits(actor, Action.PARTIES_VERIFY) and _is_anothers(view.investor.standing, actor),
         crumbs=[("Investors", "/investors"), (name, "")],
