@@ -35,6 +35,7 @@ COMMANDS = {
     "howey": ("muniment.app.howey_command", "Weigh whether an asset is sold as an investment contract."),
     "identifiers": ("muniment.app.identifiers_command", "Check ISINs, LEIs, VINs and other public identifiers."),
     "investors": ("muniment.app.investors_command", "Onboard investors from a file, verify them, erase one."),
+    "law": ("muniment.app.law_command", "Choose the packs of a security, ask them about a move, bring them to the chain."),
     "liens": ("muniment.app.liens_command", "Show an asset's title, file and release liens upon it."),
     "ocf": ("muniment.app.ocf_command", "Check, replay and export cap tables in the Open Cap Table Format."),
     "organisation": ("muniment.app.organisation_command", "Found an issuer's organisation, invite members, give it test money."),

@@ -95,7 +95,7 @@ def show(
             versions = compliance.view_rules(actor, security_id, unit=unit)
             now = unit.clock.now()
     present, waiting = standing(versions, at=now)
-    _tell(present, decimals=decimals, as_json=as_json, waiting=waiting)
+    tell_rules(present, decimals=decimals, as_json=as_json, waiting=waiting)
 
 
 @APP.command("set")
@@ -156,31 +156,8 @@ def set_rules(
             rule_set = compliance.set_rules(actor, compliance.SetRules(security_id, tuple(wanted)), unit=unit)
 
         if not isinstance(found, DraftedSecurity):
-            rule_set = _wait_until_enforced(units, actor, rule_set)
-    _tell(rule_set, decimals=decimals, as_json=as_json)
-
-
-@APP.command("enforce-law")
-def enforce_law(
-    security: SecurityArgument,
-    *,
-    member: AsOption,
-    organisation_name: OrganisationOption = "",
-    password_file: PasswordFileOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Bring to the chain what it can enforce of a security's packs, beside the issuer's rules, and wait until it does."""
-    with open_units() as units:
-        actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
-        with units.begin(actor.tenant_id) as unit:
-            security_id = security_of(unit, security)
-            found = unit.securities.get(security_id)
-            rule_set = compliance.bring_law_to_chain(actor, security_id, unit=unit) or unit.rule_sets.in_effect(
-                security_id, unit.clock.now()
-            )
-        if rule_set is not None and not isinstance(found, DraftedSecurity):
-            rule_set = _wait_until_enforced(units, actor, rule_set)
-    _tell(rule_set, decimals=found.terms.decimals, as_json=as_json)
+            rule_set = wait_until_enforced(units, actor, rule_set)
+    tell_rules(rule_set, decimals=decimals, as_json=as_json)
 
 
 @APP.command()
@@ -235,7 +212,7 @@ def approve(
         tell_order(units, actor, signed, done, as_json=as_json)
 
 
-def _wait_until_enforced(units: Units, actor: Actor, rule_set: RuleSet) -> RuleSet:
+def wait_until_enforced(units: Units, actor: Actor, rule_set: RuleSet) -> RuleSet:
     """Return the version, or what replaced it meanwhile, once the chain enforces it."""
 
     def applied() -> RuleSet | None:
@@ -268,7 +245,8 @@ def _rules_of_file(path: Path | None, *, decimals: int) -> list[Rule]:
     return [rule_from_text(each, decimals=decimals, field=f"rules[{index}]") for index, each in enumerate(listed)]
 
 
-def _tell(rule_set: RuleSet | None, *, decimals: int, as_json: bool, waiting: Sequence[RuleSet] = ()) -> None:
+def tell_rules(rule_set: RuleSet | None, *, decimals: int, as_json: bool, waiting: Sequence[RuleSet] = ()) -> None:
+    """Print a version of a security's rules, and those that wait for their day."""
     if as_json:
         later = [{**_body(each, decimals=decimals), "effective_at": f"{each.effective_at:%Y-%m-%dT%H:%M:%SZ}"} for each in waiting]
         typer.echo(json.dumps({**_body(rule_set, decimals=decimals), "waiting": later}))

@@ -24,6 +24,7 @@ from muniment.parties.model import Investor, Wallet, parse_address
 from muniment.register import commands as register
 from muniment.register.model import CapTableLine, Lockup
 from muniment.settlement import commands as settlement
+from muniment.settlement.errors import NoWallet
 from muniment.settlement.model import Allotment, FailedInstruction, SettledInstruction, state_name
 from muniment.units.decisions import Refused
 from muniment.units.errors import MunimentError, Place
@@ -328,6 +329,11 @@ def wallet_of(unit: Unit, text: str, security_id: SecurityId) -> Address:
     return parse_address(text) if text.startswith("0x") else _giving(unit, text, security_id)
 
 
+def receiving_wallet_of(unit: Unit, text: str) -> Address:
+    """Return the wallet of that address, or that investor's first one."""
+    return parse_address(text) if text.startswith("0x") else _receiving(unit, text)
+
+
 def tell_order(units: Units, actor: Actor, signed: ChainTransaction, done: str, *, as_json: bool) -> None:
     """Wait until a signed transaction is final, and say what it did or why the chain refused it (exit 2)."""
 
@@ -389,12 +395,20 @@ def investor_of(unit: Unit, reference: str) -> Investor:
 
 
 def _receiving(unit: Unit, reference: str) -> Address:
-    return unit.wallets.of_investor(investor_of(unit, reference).investor_id)[0].address
+    return _wallets(unit, reference)[0].address
+
+
+def _wallets(unit: Unit, reference: str) -> Sequence[Wallet]:
+    investor_id = investor_of(unit, reference).investor_id
+    found = unit.wallets.of_investor(investor_id)
+    if not found:
+        raise NoWallet(investor_id=investor_id)
+    return found
 
 
 def _giving(unit: Unit, reference: str, security_id: SecurityId) -> Address:
     """Return the investor's wallet that holds most; after a recovery that is no longer the first one."""
-    wallets = unit.wallets.of_investor(investor_of(unit, reference).investor_id)
+    wallets = _wallets(unit, reference)
     return max((wallet.address for wallet in wallets), key=lambda address: unit.register.balance_of(security_id, address))
 
 
