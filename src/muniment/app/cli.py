@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.metadata
 import json
@@ -59,7 +60,10 @@ class _Later(TyperCommand):
     # Typer carries its own copy of click under a private name, so the types of these methods are named by Any.
     def make_context(self, info_name: Any, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Return a context of the real command, which from here on is the one that runs."""
+        # A thousand modules leave nothing to collect; looking for it all the while would be a tenth of their loading.
+        gc.disable()
         command = typer.main.get_command(importlib.import_module(self._module_name).APP)
+        gc.enable()
         command.name, command.short_help = self.name, self.short_help
         return command.make_context(info_name, args, parent=parent, **extra)
 
