@@ -75,6 +75,7 @@ class InvestorBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verification: VerificationBody | None = None
     sophisticated: bool = False
     household: Text | None = None
+    sells_with: Text | None = None
     qualified_institutional_buyer: bool | None = None
     qualified_purchaser: bool | None = None
     knowledgeable_employee: bool = False
@@ -154,6 +155,9 @@ class TermsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     admitted: Quantity | None = None
     average_weekly_volume: Quantity | None = None
     total_assets_usd: Amount | None = None
+    public_float_usd: Amount | None = None
+    annual_revenue_usd: Amount | None = None
+    information_right_144a: bool | None = None
     is_qualifying_venture_fund: bool = False
     fund_capital_usd: Amount | None = None
     market_capitalisation_eur: Amount | None = None

@@ -18,7 +18,14 @@ from muniment.compliance.model.law.counts import NO_CHANGE, SNAPSHOT_RULES, Chan
 from muniment.compliance.model.law.facts import EEA, InvestorFacts, Proposal
 from muniment.compliance.model.law.offerings import SALE_RULES, SaleQuestion
 from muniment.compliance.model.law.payments import withholding
-from muniment.compliance.model.law.resales import SALES_ONLY, TRANSFER_RULES, TransferQuestion, form_144_needed, pick_lots
+from muniment.compliance.model.law.resales import (
+    SALES_ONLY,
+    TRANSFER_RULES,
+    TransferQuestion,
+    form_144_needed,
+    information_right_needed,
+    pick_lots,
+)
 from muniment.units.decisions import Allowed, Decision, Reason, Refused
 from muniment.units.errors import Place
 from muniment.units.shares import format_shares, show_shares
@@ -194,6 +201,8 @@ def _judge_transfer(case: Case, proposal: Proposal) -> Judgement:
         and (form := form_144_needed(case.book.rules["us.rule144"], ask)) is not None
     ):
         warnings.append(form)
+    if proposal.how == "sale" and (right := information_right_needed(ask)) is not None:
+        warnings.append(right)
     return Judgement(_decision(reasons), tuple(warnings))
 
 
