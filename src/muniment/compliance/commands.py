@@ -13,6 +13,7 @@ from muniment.access.commands import require_approval
 from muniment.access.model import Action, Actor, Pending, authorize
 from muniment.compliance.errors import (
     AssessmentNotFound,
+    ExemptionNotChosen,
     FreezeInvalid,
     FurtherRulesMissing,
     NotOnChain,
@@ -52,10 +53,11 @@ from muniment.instruments.model.securities import DeployedSecurity, OpenSecurity
 from muniment.instruments.ports import IssuerSuite
 from muniment.parties.model import COUNTRIES, ZERO_ADDRESS
 from muniment.register.model import Lockup
-from muniment.units.decisions import Allowed, Decision, Refused
+from muniment.units.decisions import Allowed, Decision, Reason, Refused
 from muniment.units.errors import Place
 from muniment.units.ids import Address, AssetId, InvestorId, SecurityId, new_id, parse_id
 from muniment.units.instants import unix_seconds
+from muniment.units.money import Money
 from muniment.units.shares import SHARES_MAX, show_shares
 
 REASON_CHARACTERS_MAX = 500
@@ -293,6 +295,50 @@ def check_transfer(
         NotOnChain: the security has no token yet.
 
     """
+    return _answer(security_id, from_wallet=from_wallet, to_wallet=to_wallet, shares=shares, unit=unit).decision
+
+
+@dataclass(frozen=True, slots=True)
+class IssueAnswer:
+    """The answer about an issue, and the exemption that it stands under; None where it is refused, or no single one tells itself."""
+
+    decision: Decision
+    exemption: str | None
+
+
+def check_issue(
+    security_id: SecurityId, *, to_wallet: Address, shares: int, exemption: str | None, paid: Money | None, unit: ComplianceUnit
+) -> IssueAnswer:
+    """Return what `check_transfer` does of an issue that is made under an exemption, for an amount; None leaves either to the packs.
+
+    An exemption that is not among the packs is a reason of its own. Without packs the law is not asked, and what is named stands. An
+    amount in another currency than the terms' counts by the terms' price, as it does once it is a past sale.
+    """
+    sale = _SaleTerms(exemption, paid)
+    found = _answer(security_id, from_wallet=None, to_wallet=to_wallet, shares=shares, sale=sale, unit=unit)
+    if isinstance(found.decision, Refused):
+        return IssueAnswer(found.decision, None)
+    return IssueAnswer(found.decision, found.computed.get("exemption", exemption))
+
+
+@dataclass(frozen=True, slots=True)
+class _SaleTerms:
+    exemption: str | None = None
+    paid: Money | None = None
+
+
+_NOTHING_STATED = _SaleTerms()
+
+
+def _answer(
+    security_id: SecurityId,
+    *,
+    from_wallet: Address | None,
+    to_wallet: Address,
+    shares: int,
+    sale: _SaleTerms = _NOTHING_STATED,
+    unit: ComplianceUnit,
+) -> Judgement:
     security = _tokenised(unit.securities.get(security_id))
     rule_set = unit.rule_sets.in_effect(security_id, unit.clock.now())
     rules = () if rule_set is None else rule_set.enforced
@@ -322,9 +368,9 @@ def check_transfer(
     decision = decide(move, token, rules, at=unit.clock.now())
     choice = unit.law_choices.in_effect(security_id, unit.clock.now())
     if choice is None:
-        return decision
-    lawful = _judge_move(choice, from_wallet=from_wallet, to_wallet=to_wallet, shares=shares, security=security, unit=unit)
-    return _both(decision, lawful.decision)
+        return Judgement(decision)
+    lawful = _judge_move(choice, from_wallet=from_wallet, to_wallet=to_wallet, shares=shares, sale=sale, security=security, unit=unit)
+    return Judgement(_both(decision, lawful.decision), computed=lawful.computed)
 
 
 def _both(decision: Decision, lawful: Decision) -> Decision:
@@ -649,6 +695,7 @@ def _judge_move(
     from_wallet: Address | None,
     to_wallet: Address,
     shares: int,
+    sale: _SaleTerms,
     security: TokenisedSecurity,
     unit: ComplianceUnit,
 ) -> Judgement:
@@ -661,7 +708,15 @@ def _judge_move(
     to_investor = to_wallet if receiver is None else str(receiver.investor_id)
     on = unit.clock.now().date()
     if from_wallet is None:
-        return judge(case, Proposal("sale", on, receiver=to_investor, quantity=shares, offered_on=dt.date.min))
+        amount = sale.paid.minor_units if sale.paid is not None and sale.paid.currency == case.terms.currency else None
+        asked = Proposal(
+            "sale", on, receiver=to_investor, quantity=shares, amount_minor=amount, offered_on=dt.date.min, exemption=sale.exemption
+        )
+        try:
+            return judge(case, asked)
+        except ExemptionNotChosen as error:
+            # To whoever issues to many this is a reason against one of them, not against the request.
+            return Judgement(Refused((Reason(error.code, error.sentence, facts=error.facts, cure=error.cure_sentence),)))
     from_investor = from_wallet if sender is None else str(sender.investor_id)
     if from_investor == to_investor:
         # Between two wallets of one investor nobody sells and nobody buys.

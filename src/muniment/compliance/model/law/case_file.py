@@ -203,6 +203,7 @@ class ProposedBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
     """What is proposed. `kind`: sale, transfer, match, payment, classification or snapshot. `to` “issuer”: back to the issuer.
 
     `how`: sale, gift, estate, pledge or family. A sale by the issuer has no `from`. `offered_on` is where a reflection period begins.
+    `exemption` is the one that a sale is made under, such as us.regd.506c: in its jurisdiction no other is asked.
     """
 
     kind: Text
@@ -214,6 +215,7 @@ class ProposedBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
     currency: Text | None = None
     how: Text = "sale"
     offered_on: Day | None = None
+    exemption: Text | None = None
 
 
 HOWS = ("sale", "gift", "estate", "pledge", "family")
@@ -464,6 +466,7 @@ def _proposal(body: ProposedBody, terms: Terms) -> Proposal:
         how=body.how,
         offered_on=None if body.offered_on is None else _day(body.offered_on, f"{field}.offered_on"),
         to_issuer=to_issuer,
+        exemption=body.exemption,
     )
 
 

@@ -240,6 +240,8 @@ class Proposal:
     """sale, gift, estate, pledge or family: Rule 144 and Regulation S restrict sales only, other locks gifts to strangers too."""
     offered_on: dt.date | None = None
     to_issuer: bool = False
+    exemption: str | None = None
+    """The exemption that the issuer sells under, a rule's id; None leaves it to whichever holds."""
 
 
 Evidence = Mapping[str, Mapping[str, Any]]
