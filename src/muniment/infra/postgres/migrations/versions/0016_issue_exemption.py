@@ -4,7 +4,7 @@
 from alembic import op
 
 revision = "0016"
-down_revision = "0014"
+down_revision = "0015"
 
 COLUMNS = (
     # As stated, else as the check before the issue found it; becomes the annotation of the movement once it is final.
