@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,6 +101,93 @@ def test_each_gives_every_verified_investor_the_same(command_line: CommandLine) 
     }
     assert {each["shares"] for each in request["allotments"]} == {"3"}
     command_line.owner("approvals", "reject", approval, "--reason", "only a test")
+
+
+def test_the_terms_of_an_issue_are_approved_and_then_known_of_the_lot(command_line: CommandLine) -> None:
+    terms = ("--exemption", "us.regd.506c", "--price", "10.005", "--category", "accredited")
+    approval = command_line.agent("shares", "issue", command_line.symbol, "K-002=3", *terms, "--json").told["approval_id"]
+    (request,) = [row["request"] for row in command_line.owner("approvals", "list", "--json").told if row["approval_id"] == approval]
+    # 3 × 10.005 = 30.015, half to even.
+    said = {"exemption": "us.regd.506c", "paid": {"amount": "30.02", "currency": "USD"}, "buyer_category": "accredited"}
+    assert [{name: each[name] for name in said} for each in request["allotments"]] == [said]
+    assert command_line.owner("approvals", "approve", approval).code == 0
+    newest = command_line.agent("shares", "history", command_line.symbol, "--json").told[-1]
+    assert (newest["buyer"], newest["said"]) == ("K-002", said)
+    lots = command_line.agent("shares", "lots", command_line.symbol, "--investor", "K-002", "--json").told
+    assert ("3", "us.regd.506c", "accredited") in {(lot["quantity"], lot["exemption"], lot["buyer_category"]) for lot in lots}
+
+
+def test_a_file_of_an_issue_is_issued_but_for_the_lines_that_may_not(command_line: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "issue.csv"
+    file.write_text(
+        "external_reference,shares,exemption,paid,currency\n"
+        "K-000,2,us.regd.506c,20.00,\n"
+        "\n"
+        "K-001,2,Rule 506,20.00,\n"
+        "K-002,2,us.regs,18.50,EUR\n",
+        encoding="utf-8",
+    )
+    asked = command_line.agent("shares", "issue", command_line.symbol, "--file", str(file), "--json").told
+    assert [(each["reference"], each["line"], each["reasons"][0]["code"]) for each in asked["refused"]] == [
+        ("K-001", 4, "register.not_a_code")
+    ]
+    command_line.owner("approvals", "reject", asked["approval_id"], "--reason", "only a test")
+    assert (
+        "not to K-001 (line 4): register.not_a_code" in command_line.agent("shares", "issue", command_line.symbol, "--file", str(file)).out
+    )
+    with command_line.without_four_eyes(Action.SETTLEMENT_ISSUE):
+        done = command_line.agent("shares", "issue", command_line.symbol, "--file", str(file), "--json").told
+    assert (done["accepted"], [each["line"] for each in done["refused"]]) == (2, [4])
+    newest = command_line.agent("shares", "history", command_line.symbol, "--json").told[-2:]
+    assert {each["buyer"]: each["said"] for each in newest} == {
+        "K-000": {"exemption": "us.regd.506c", "paid": {"amount": "20.00", "currency": "USD"}},
+        "K-002": {"exemption": "us.regs", "paid": {"amount": "18.50", "currency": "EUR"}},
+    }
+
+
+HEAD = "external_reference,shares,exemption,paid\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "place"),
+    [
+        (b"", "app.bad_issue_file", {"line": 1}),
+        (b"\xff", "app.bad_issue_file", {"line": 1}),
+        (b"external_reference\nK-000\n", "app.bad_issue_file", {"line": 1}),
+        (b"external_reference,shares,colour\n", "app.bad_issue_file", {"line": 1}),
+        (b"external_reference,shares,shares\n", "app.bad_issue_file", {"line": 1}),
+        (f"{HEAD}K-000,1,,\nK-001,1\n".encode(), "app.bad_issue_file", {"line": 3}),
+        (f"{HEAD}K-000,1,,\nK-000,2,,\n".encode(), "app.bad_issue_file", {"line": 3, "field": "external_reference"}),
+        (f'{HEAD}"K-000,1\n'.encode(), "app.bad_issue_file", {"line": 2}),
+        (f"{HEAD}K-999,1,,\n".encode(), "app.no_such_investor", {"line": 2, "field": "external_reference"}),
+        (f"{HEAD}K-000,1.5,,\n".encode(), "money.too_precise", {"line": 2, "field": "shares"}),
+        (f"{HEAD}K-000,1,,dear\n".encode(), "money.not_an_amount", {"line": 2, "field": "paid"}),
+        (HEAD.encode(), "settlement.nothing_to_issue", None),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_with_its_line(
+    content: bytes, code: str, place: dict[str, Any] | None, command_line: CommandLine, tmp_path: Path
+) -> None:
+    file = tmp_path / "issue.csv"
+    file.write_bytes(content)
+    ended = command_line.agent("shares", "issue", command_line.symbol, "--file", str(file), "--json")
+    assert (ended.code, ended.refusal["code"]) == (2, code)
+    assert ended.refusal.get("place") == (None if place is None else {"file": str(file), **place})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["K-000=1", "K-001=1", "--paid", "10"], "app.paid_for_many"),
+        (["K-000=1", "--paid", "10", "--price", "10"], "app.paid_for_many"),
+        (["K-000=1", "--file", "x.csv"], "app.file_or_names"),
+        (["K-000=1", "--paid", "10", "--currency", "XXX"], "money.unknown_currency"),
+        (["K-000=1", "--paid", "-1"], "settlement.nothing_to_issue"),
+    ],
+)
+def test_terms_that_contradict_are_refused(arguments: list[str], code: str, command_line: CommandLine) -> None:
+    ended = command_line.agent("shares", "issue", command_line.symbol, *arguments, "--json")
+    assert (ended.code, ended.refusal["code"]) == (2, code)
 
 
 @pytest.mark.parametrize(

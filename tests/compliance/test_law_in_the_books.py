@@ -7,17 +7,21 @@ import datetime as dt
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from muniment.access.errors import NotPermitted
 from muniment.access.model import Actor, Role
 from muniment.compliance.commands import (
     AssessAsset,
     ChooseLaw,
+    SetRules,
     ask_what_if,
     assess_asset,
     bring_law_to_chain,
     choose_law,
-    rules_by_law,
+    law_off_chain,
+    set_rules,
     sign_assessment,
     view_assessments,
     view_law,
@@ -31,14 +35,17 @@ from muniment.compliance.errors import (
     PackNotOffered,
     RuleDisabled,
     RulesInThePast,
+    RulesInvalid,
 )
+from muniment.compliance.model.decision import decide
+from muniment.compliance.model.facts import Move, TokenFacts, WalletFacts
 from muniment.compliance.model.law.choices import LawChoice
-from muniment.compliance.model.law.on_chain import merged
-from muniment.compliance.model.rules import CountryAllowed, CountryBlocked, HolderCap, MaximumBalancePerInvestor, Rule
-from muniment.parties.model import Claim, ClaimTopic
-from muniment.units.decisions import Decision, Refused
+from muniment.compliance.model.law.on_chain import joined
+from muniment.compliance.model.rules import CountryAllowed, CountryBlocked, HolderCap, MaximumBalancePerInvestor, Rule, RuleSet
+from muniment.parties.model import Claim, ClaimTopic, numeric_country
+from muniment.units.decisions import Allowed, Decision, Refused
 from muniment.units.errors import MunimentError
-from muniment.units.ids import AssetId, InvestorId, TenantId, new_id
+from muniment.units.ids import Address, AssetId, InvestorId, TenantId, new_id
 from tests.access.unit import an_actor
 from tests.compliance.market import Market, codes
 from tests.instruments.stage import Stage
@@ -249,40 +256,137 @@ def test_only_officers_choose_and_sign(market: Market) -> None:
         choose_law(agent, ChooseLaw(market.security_id, (), {}, {}), unit=unit)
 
 
+def cap_of(rule_set: RuleSet) -> list[tuple[int, str]]:
+    return [(rule.holders, rule.rule_id) for rule in rule_set.enforced if isinstance(rule, HolderCap)]
+
+
 def test_what_the_chain_can_enforce_of_the_packs_is_brought_to_it(market: Market) -> None:
     with market.units() as unit:
-        assert rules_by_law(market.security_id, unit=unit) is None
-    market.set_rules(
-        HolderCap("issuer.holder_cap", "Articles", 5_000), MaximumBalancePerInvestor("issuer.maximum_balance", "Articles", 900)
-    )
+        assert law_off_chain(market.security_id, unit=unit) is None
+    cap, maximum = HolderCap("issuer.holder_cap", "Articles", 5_000), MaximumBalancePerInvestor("issuer.maximum_balance", "Articles", 900)
+    market.set_rules(cap, maximum)
     choose(market, "us.3c1", "us.12g", "us.regs.category3")
     with market.units() as unit:
-        set_ = bring_law_to_chain(market.owner, market.security_id, unit=unit)
-        assert set_ is not None
-        caps = [rule for rule in set_.rules if isinstance(rule, HolderCap)]
-        assert [(rule.holders, rule.rule_id) for rule in caps] == [(100, "us.3c1")]
-        blocked = [rule for rule in set_.rules if isinstance(rule, CountryBlocked)]
+        brought = bring_law_to_chain(market.owner, market.security_id, unit=unit)
+        assert brought is not None
+        assert (brought.rules, cap_of(brought)) == ((cap, maximum), [(100, "us.3c1")])
+        blocked = [rule for rule in brought.enforced if isinstance(rule, CountryBlocked)]
         assert {"US", "PR"} <= set(blocked[0].countries)
-        assert any(isinstance(rule, MaximumBalancePerInvestor) for rule in set_.rules)
+        assert maximum in brought.enforced
         assert bring_law_to_chain(market.owner, market.security_id, unit=unit) is None
-    # Packs that no longer want it take it back; the issuer's own rules stay.
+    # Other packs take back what they no longer want.
     choose(market, "us.regd.506c", "us.regs.category3")
     with market.units() as unit:
         back = bring_law_to_chain(market.owner, market.security_id, unit=unit)
         assert back is not None
-        holders = [rule.holders for rule in back.rules if isinstance(rule, HolderCap)]
-        assert (holders, [rule for rule in back.rules if isinstance(rule, CountryBlocked)]) == ([1999], [])
+        assert (cap_of(back), [rule for rule in back.enforced if isinstance(rule, CountryBlocked)]) == ([(1999, "us.12g")], [])
+    # Without any the issuer's own looser cap counts again.
+    choose(market)
+    with market.units() as unit:
+        alone = bring_law_to_chain(market.owner, market.security_id, unit=unit)
+        assert alone is not None
+        assert (alone.enforced, alone.by_law) == ((cap, maximum), ())
+
+
+def test_rules_that_the_issuer_sets_later_stand_beside_the_laws(market: Market) -> None:
+    choose(market, "us.3c1")
+    with market.units() as unit:
+        bring_law_to_chain(market.owner, market.security_id, unit=unit)
+    for holders, expected in ((40, (40, "issuer.holder_cap")), (400, (100, "us.3c1"))):
+        market.set_rules(HolderCap("issuer.holder_cap", "Articles", holders))
+        with market.units() as unit:
+            found = unit.rule_sets.in_effect(market.security_id, unit.clock.now())
+            assert found is not None
+            assert cap_of(found) == [expected]
+            assert law_off_chain(market.security_id, unit=unit) is None
+
+
+def test_the_law_leaves_the_chain_on_the_day_on_which_it_ends(market: Market) -> None:
+    cap, later = HolderCap("issuer.holder_cap", "Articles", 50), HolderCap("issuer.holder_cap", "Articles", 60)
+    market.set_rules(cap)
+    with market.units() as unit:
+        now = unit.clock.now()
+        soon = now + dt.timedelta(days=10)
+        set_rules(market.owner, SetRules(market.security_id, (later,), soon), unit=unit)
+    closed_on = now.date()
+    choose(market, "us.regs.category2", closed_on=closed_on.isoformat())
+    ends_at = dt.datetime.combine(closed_on + dt.timedelta(days=41), dt.time(), tzinfo=dt.UTC)
+    with market.units() as unit:
+        bring_law_to_chain(market.owner, market.security_id, unit=unit)
+        for at, holders, is_blocked in (
+            (now, 50, True),
+            (soon - dt.timedelta(seconds=1), 50, True),
+            (soon, 60, True),
+            (ends_at - dt.timedelta(seconds=1), 60, True),
+            (ends_at, 60, False),
+        ):
+            found = unit.rule_sets.in_effect(market.security_id, at)
+            assert found is not None
+            assert [number for number, _ in cap_of(found)] == [holders], at
+            assert any(isinstance(rule, CountryBlocked) for rule in found.enforced) is is_blocked, at
+    # New rules of the issuer, set meanwhile, do not carry the block beyond its end.
+    market.set_rules(cap)
+    with market.units() as unit:
+        for at, is_blocked in ((now + dt.timedelta(days=1), True), (ends_at, False)):
+            found = unit.rule_sets.in_effect(market.security_id, at)
+            assert found is not None
+            assert ([number for number, _ in cap_of(found)], bool(found.by_law)) == ([50], is_blocked), at
+
+
+def test_packs_that_leave_no_country_are_not_brought_to_the_chain(market: Market) -> None:
+    market.set_rules(CountryAllowed("issuer.countries_allowed", "Articles", ("US", "PR")))
+    choose(market, "us.regs.category3")
+    with pytest.raises(RulesInvalid) as refusal, market.units() as unit:
+        bring_law_to_chain(market.owner, market.security_id, unit=unit)
+    assert "none of the countries" in str(refusal.value)
 
 
 @pytest.mark.parametrize(
-    ("present", "wanted", "expected"),
+    ("own", "by_law", "expected"),
     [
         ((HolderCap("issuer.cap", "x", 50),), (HolderCap("us.3c1", "y", 100),), (HolderCap("issuer.cap", "x", 50),)),
         ((HolderCap("issuer.cap", "x", 150),), (HolderCap("us.3c1", "y", 100),), (HolderCap("us.3c1", "y", 100),)),
-        ((CountryAllowed("a", "x", ("DE", "US")),), (CountryBlocked("us.regs", "y", ("US",)),), (CountryAllowed("a", "x", ("DE",)),)),
+        ((CountryAllowed("a", "x", ("DE", "US")),), (CountryBlocked("us.regs", "y", ("US",)),), (CountryAllowed("a", "x; y", ("DE",)),)),
+        ((CountryAllowed("a", "x", ("DE",)),), (CountryBlocked("us.regs", "y", ("US",)),), (CountryAllowed("a", "x", ("DE",)),)),
         ((CountryBlocked("a", "x", ("CU",)),), (CountryBlocked("us.regs", "y", ("US",)),), (CountryBlocked("a", "x; y", ("CU", "US")),)),
-        ((HolderCap("us.12g", "y", 1999),), (), ()),
+        ((HolderCap("us.12g", "y", 1999),), (), (HolderCap("us.12g", "y", 1999),)),
     ],
 )
-def test_of_two_limits_the_stricter_counts(present: tuple[Rule, ...], wanted: tuple[Rule, ...], expected: tuple[Rule, ...]) -> None:
-    assert merged(present, wanted) == expected
+def test_of_two_limits_the_stricter_counts(own: tuple[Rule, ...], by_law: tuple[Rule, ...], expected: tuple[Rule, ...]) -> None:
+    assert joined(own, by_law) == expected
+
+
+COUNTRIES = ("US", "PR", "DE", "FR")
+some_countries = st.lists(st.sampled_from(COUNTRIES), min_size=1, unique=True).map(tuple)
+own_rules = st.tuples(
+    st.one_of(
+        st.just(()),
+        some_countries.map(lambda found: (CountryAllowed("issuer.allowed", "x", found),)),
+        some_countries.map(lambda found: (CountryBlocked("issuer.blocked", "x", found),)),
+    ),
+    st.one_of(st.just(()), st.integers(1, 6).map(lambda holders: (HolderCap("issuer.cap", "x", holders),))),
+).map(lambda parts: (*parts[0], *parts[1]))
+laws_rules = st.tuples(
+    st.one_of(st.just(()), some_countries.map(lambda found: (CountryBlocked("us.regs", "y", found),))),
+    st.one_of(st.just(()), st.integers(1, 6).map(lambda holders: (HolderCap("us.3c1", "y", holders),))),
+).map(lambda parts: (*parts[0], *parts[1]))
+
+
+@given(own=own_rules, by_law=laws_rules, country=st.sampled_from(COUNTRIES), holders=st.integers(0, 7), held=st.integers(0, 1))
+def test_joined_rules_refuse_what_either_refuses_and_nothing_else(
+    own: tuple[Rule, ...], by_law: tuple[Rule, ...], country: str, holders: int, held: int
+) -> None:
+    receiver = WalletFacts(
+        Address("0x" + "1" * 40),
+        balance=held,
+        identity=Address("0x" + "2" * 40),
+        is_registered=True,
+        country=numeric_country(country),
+        verified_until=2**40 - 1,
+    )
+    move, token = Move(None, receiver, 1), TokenFacts(is_paused=False, supply=10, holders=holders, decimals=0)
+
+    def allows(rules: tuple[Rule, ...]) -> bool:
+        return isinstance(decide(move, token, rules, at=dt.datetime(2026, 11, 2, tzinfo=dt.UTC)), Allowed)
+
+    assert allows(joined(own, by_law)) == (allows(own) and allows(by_law))

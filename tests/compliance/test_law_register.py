@@ -73,6 +73,31 @@ def test_section_12g_leaves_small_issuers_plans_and_crowdfunding_out() -> None:
         assert codes(judgement) == ([] if americans == 299 else ["holders_of_record"])
 
 
+def test_section_12g_leaves_holders_of_a_small_tier_2_offering_out() -> None:
+    crowd = a_register(600, accredited=False)
+
+    def counted(**terms: Any) -> list[str]:
+        asked = {"total_assets_usd": "90000000", "transfer_agent_registered": True, **terms}
+        return codes(ask(["us.12g", "us.rega.tier2"], terms=asked, proposed=SNAPSHOT, **crowd))
+
+    assert counted(public_float_usd="74999999.99") == []
+    assert counted(public_float_usd="75000000") == ["holders_of_record"]
+    assert counted(public_float_usd="0", annual_revenue_usd="49999999.99") == []
+    assert counted(public_float_usd="0", annual_revenue_usd="50000000") == ["holders_of_record"]
+    # What nobody has said does not leave anybody out.
+    for terms in ({}, {"public_float_usd": "0"}, {"public_float_usd": "1", "current_public_information": False}):
+        assert counted(**terms) == ["holders_of_record"]
+    assert counted(public_float_usd="1", transfer_agent_registered=False) == ["holders_of_record"]
+    tier_1 = {"public_float_usd": "1", "total_assets_usd": "90000000", "transfer_agent_registered": True}
+    assert codes(ask(["us.12g", "us.rega.tier1"], terms=tier_1, proposed=SNAPSHOT, **crowd)) == ["holders_of_record"]
+    # Who also holds shares of another offering counts.
+    mixed = {**crowd, "register": [*crowd["register"], *({**each, "exemption": "us.regd.506b"} for each in crowd["register"][:500])]}
+    small = {"public_float_usd": "1", "total_assets_usd": "90000000", "transfer_agent_registered": True}
+    assert codes(ask(["us.12g", "us.rega.tier2"], terms=small, proposed=SNAPSHOT, **mixed)) == ["holders_of_record"]
+    mixed["register"] = mixed["register"][:-1]
+    assert codes(ask(["us.12g", "us.rega.tier2"], terms=small, proposed=SNAPSHOT, **mixed)) == []
+
+
 def test_from_four_fifths_of_a_limit_on_there_is_a_warning() -> None:
     assert ask(["us.12g"], proposed=SNAPSHOT, **a_register(1599, accredited=True)).warnings == ()
     warned = ask(["us.12g"], proposed=SNAPSHOT, **a_register(1600, accredited=True)).warnings

@@ -16,6 +16,7 @@ from muniment.compliance.model.law.book import rule_book
 from muniment.compliance.model.law.calendar import add_months
 from muniment.compliance.model.law.case import Case
 from muniment.compliance.model.law.case_file import read_case
+from muniment.compliance.model.law.engine import Judgement
 from muniment.compliance.model.law.facts import Lot, Terms
 from muniment.compliance.model.law.resales import distribution_period_ends, earliest_resale, pick_lots, volume_limit
 from tests.compliance.law import a_case, american, ask, codes, days_after, facts, transfer
@@ -322,3 +323,44 @@ def test_a_resale_among_the_sales_counts_against_the_affiliate() -> None:
     parts: dict[str, Any] = {"terms": terms, "register": [lot(1000, on="2025-01-01")], "seller": {**SELLER, "affiliate": True}}
     assert resells("2026-07-01", sales=sold, quantity=60, **parts) == ["affiliate_volume"]
     assert resells("2026-07-01", sales=[], quantity=60, **parts) == []
+
+
+def test_relatives_of_one_home_and_those_who_sell_together_have_one_volume() -> None:
+    terms = {"issuer_reporting": True, "outstanding": "10000"}
+    seller = {**SELLER, "affiliate": True, "household": "h"}
+    others = [
+        american("spouse", household="h"),
+        american("trust", kind="trust", sells_with="family"),
+        american("lodger"),
+        american("company", kind="entity", household="h"),
+    ]
+
+    def sells(who: str, before: int, quantity: int, **more: Any) -> list[str]:
+        sold = [{"investor": "buyer", "seller": who, "at": "2026-06-15", "quantity": str(before)}]
+        proposed = transfer("seller", "buyer", quantity, at="2026-07-01")
+        parts: dict[str, Any] = {"terms": terms, "register": [lot(1000, on="2025-01-01")], "resales": sold, "proposed": proposed}
+        return codes(ask(["us.regd.506c"], investors=[{**seller, **more}, *others, BUYER], **parts))
+
+    assert sells("spouse", 60, 40) == []
+    assert sells("spouse", 60, 41) == ["affiliate_volume"]
+    assert sells("trust", 60, 41) == []
+    assert sells("trust", 60, 41, sells_with="family") == ["affiliate_volume"]
+    assert sells("lodger", 60, 41) == []
+    # A home is natural persons'; a company there counts where somebody says that it sells with them.
+    assert sells("company", 60, 41) == []
+
+
+def test_rule_144a_wants_the_right_to_information_of_an_issuer_that_does_not_report() -> None:
+    buyer = american("buyer", kind="entity", discretionary_securities_usd="100000000")
+
+    def resold(**terms: Any) -> Judgement:
+        proposed = transfer("seller", "buyer", at="2026-02-01")
+        return ask(["us.regd.506c", "us.144a"], investors=[SELLER, buyer], register=[lot()], terms=terms, proposed=proposed)
+
+    unsaid = resold()
+    assert codes(unsaid) == []
+    assert [warning for warning in unsaid.warnings if "144A(d)(4)" in warning]
+    for terms in ({"information_right_144a": True}, {"issuer_reporting": True}):
+        judgement = resold(**terms)
+        assert (codes(judgement), [warning for warning in judgement.warnings if "144A" in warning]) == ([], [])
+    assert codes(resold(information_right_144a=False)) == ["holding_period"]

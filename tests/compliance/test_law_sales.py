@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from muniment.compliance.errors import ExemptionNotChosen, ProposalInvalid
 from muniment.compliance.model.law.book import rule_book
 from muniment.compliance.model.law.offerings import crowdfunding_limit
-from tests.compliance.law import ON, american, ask, codes, days_after, facts, sale, verified
+from muniment.units.errors import Place
+from tests.compliance.law import ON, american, ask, codes, days_after, facts, sale, transfer, verified
 
 EXAMPLES = "corporate_actions/examples.json"
 
@@ -361,3 +365,87 @@ def test_a_consent_of_tomorrow_does_not_count_today() -> None:
     person = {"id": "x", "country": "ES", "consents": {"eu.ecspr": "2099-01-01"}}
     proposed = sale("x", amount="5000.00", offered_on="2026-06-01")
     assert codes(ask(["eu.ecspr"], terms={"currency": "EUR"}, investors=[person], proposed=proposed)) == ["warning_not_acknowledged"]
+
+
+# --- the exemption that a sale is made under -------------------------------------------------------------------------------------------
+
+MANY = ["us.regd.506b", "us.regd.506c", "us.regs.category3", "eu.prospectus.exempt_offer", "sg.sfa"]
+BUYERS = [
+    verified("accredited"),
+    american("simple", accredited=False, sophisticated=True),
+    {"id": "german", "country": "DE"},
+    {"id": "bank", "country": "DE", "qualified": True, "kind": "entity"},
+    {"id": "singaporean", "country": "SG"},
+]
+
+
+def test_only_the_named_exemption_is_asked_in_its_jurisdiction() -> None:
+    # Under Rule 506(b) the sale would hold; under the one that is named it does not.
+    parts = {"investors": BUYERS, "terms": {"closed_on": ON}}
+    assert codes(ask(MANY, proposed=sale("simple"), **parts)) == []
+    refused = ask(MANY, proposed=sale("simple", exemption="us.regd.506c"), **parts)
+    assert codes(refused) == ["not_accredited", "accreditation_not_verified"]
+    assert codes(ask(MANY, proposed=sale("accredited", exemption="us.regs"), **parts)) == ["us_person"]
+    # A foreigner may buy under a domestic exemption, and then has to be what it asks for.
+    assert codes(ask(MANY, proposed=sale("bank", exemption="us.regd.506b"), **parts)) == ["not_sophisticated"]
+    assert codes(ask(MANY, proposed=sale("bank", exemption="us.regs"), **parts)) == []
+
+
+def test_other_jurisdictions_ask_as_ever_beside_a_named_exemption() -> None:
+    parts = {"investors": BUYERS, "terms": {"closed_on": ON}}
+    for exemption in (None, "us.regs", "eu.prospectus.exempt_offer"):
+        named: dict[str, Any] = {} if exemption is None else {"exemption": exemption}
+        assert (
+            codes(ask(["us.regs", "eu.prospectus.threshold", "eu.prospectus.exempt_offer"], proposed=sale("bank", **named), **parts)) == []
+        )
+    american_only = ask(
+        ["us.regd.506c", "eu.prospectus.exempt_offer"], proposed=sale("bank", exemption="eu.prospectus.exempt_offer"), **parts
+    )
+    assert codes(american_only) == ["not_accredited", "accreditation_not_verified"]
+
+
+@pytest.mark.parametrize("exemption", ["us.regd.504", "us.rule144", "us.qib", "none such"])
+def test_an_exemption_that_is_not_among_the_packs_is_refused_with_those_that_are(exemption: str) -> None:
+    with pytest.raises(ExemptionNotChosen) as caught:
+        ask(["us.regd.506c", "us.regs.category3"], investors=BUYERS, proposed=sale("accredited", exemption=exemption))
+    assert caught.value.code == "compliance.exemption_not_chosen"
+    assert caught.value.place == Place(field="proposed.exemption")
+    assert "us.regd.506c, us.regs" in (caught.value.cure_sentence or "")
+
+
+def test_only_a_sale_is_made_under_an_exemption() -> None:
+    with pytest.raises(ProposalInvalid):
+        ask(["us.regs"], investors=BUYERS, proposed={**transfer("german", "bank"), "exemption": "us.regs"})
+
+
+@pytest.mark.parametrize(
+    ("packs", "buyer", "exemption"),
+    [
+        (["us.regd.506c", "us.regs.category3"], "accredited", "us.regd.506c"),
+        (["us.regd.506c", "us.regs.category3"], "german", "us.regs"),
+        (["us.regd.506b", "us.regd.506c"], "simple", "us.regd.506b"),
+        # Two hold, so neither tells itself.
+        (["us.regd.506b", "us.regd.506c"], "accredited", None),
+        # Two jurisdictions are asked: the American one decides over resales.
+        (["us.regs.category3", "eu.prospectus.exempt_offer"], "bank", "us.regs"),
+        (["eu.prospectus.exempt_offer"], "bank", "eu.prospectus.exempt_offer"),
+        (["us.rule144"], "german", None),
+    ],
+)
+def test_a_sale_that_holds_by_one_exemption_says_by_which(packs: list[str], buyer: str, exemption: str | None) -> None:
+    judgement = ask(packs, investors=BUYERS, terms={"closed_on": ON}, proposed=sale(buyer))
+    assert codes(judgement) == []
+    assert judgement.as_json()["computed"] == ({} if exemption is None else {"exemption": exemption})
+
+
+@given(
+    packs=st.lists(st.sampled_from(sorted({*MANY, "us.regd.504", "us.rega.tier2", "us.regcf"})), min_size=1, unique=True),
+    buyer=st.sampled_from([each["id"] for each in BUYERS]),
+)
+def test_to_name_the_exemption_that_was_found_changes_nothing(packs: list[str], buyer: str) -> None:
+    parts: dict[str, Any] = {"investors": BUYERS, "terms": {"closed_on": ON}}
+    found = ask(packs, proposed=sale(buyer), **parts)
+    exemption = found.computed.get("exemption")
+    assert exemption is None or not codes(found)
+    if exemption is not None:
+        assert ask(packs, proposed=sale(buyer, exemption=exemption), **parts) == found

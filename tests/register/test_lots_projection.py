@@ -12,12 +12,13 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from muniment.infra.evm.decoding import checksum
 from muniment.infra.evm.follower import BlockLogs
 from muniment.infra.postgres.database import Database
 from muniment.register.chain import ARTIFACTS, SHARES, decode
-from muniment.register.commands import keep_lots, make_lots_again
+from muniment.register.commands import keep_lots, make_lots_again, make_lots_again_from
 from muniment.register.model import (
     Consideration,
     Lot,
@@ -41,9 +42,11 @@ from tests.register.histories import (
     TOKEN,
     WALLETS,
     Branch,
+    Ledger,
     a_block,
     a_mint,
     a_transfer,
+    branches,
     expected,
     histories,
 )
@@ -131,7 +134,7 @@ def say(database: Database, movement: Movement, annotation: LotAnnotation, *, po
         store = PostgresLots(connection, tenant_id=TENANT, tokens=OneToken())
         said = replace(annotation, annotated_by=OFFICER)
         store.annotate(TOKEN, (movement.transaction_hash, position), said, at=dt.datetime(2027, 5, 1, tzinfo=dt.UTC))
-        make_lots_again(TOKEN, store=store)
+        make_lots_again_from(TOKEN, [movement], store=store)
 
 
 def movements(*blocks: BlockLogs) -> list[Movement]:
@@ -162,6 +165,31 @@ def test_blocks_taken_back_leave_the_lots_as_if_they_had_never_been(owned: Datab
     assert [lot_line(lot) for lot in lots(owned)] == [lot_line(lot) for lot in lots_after(made)]
     for block, _ in blocks:
         assert lots(owned, block_number=block.number) == lots(owned, at=block.mined_at) == lots_after(made, block.number)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(branch=branches(start=1, ledger=Ledger({}, {}, set()), branch=0, length=6), data=st.data())
+def test_lots_made_again_from_a_movement_on_are_those_of_a_whole_replay(owned: Database, branch: Branch, data: st.DataObject) -> None:
+    clear(owned)
+    take(owned, *branch.blocks)
+    moved = movements(*branch.blocks)
+    for _ in range(data.draw(st.integers(1, 3)) if moved else 0):
+        movement = data.draw(st.sampled_from(moved))
+        with owned.transaction(tenant_id=TENANT) as connection:
+            earlier = PostgresLots(connection, tenant_id=TENANT, tokens=OneToken()).of_security(SECURITY)
+        said = LotAnnotation(
+            exemption=data.draw(st.sampled_from([None, "us.regs", "us.regd.506c"])),
+            consideration=data.draw(st.sampled_from([None, *Consideration])),
+            holding_since=data.draw(st.sampled_from([None, dt.datetime(2025, 1, 2, tzinfo=dt.UTC)])),
+            is_control=data.draw(st.sampled_from([None, True])),
+            picking=data.draw(st.sampled_from([None, *PickingRule])),
+            lots=tuple(data.draw(st.lists(st.sampled_from([lot.lot_id for lot in earlier]), max_size=2)) if earlier else ()),
+        )
+        say(owned, movement, said)
+        made_from_there = rows(owned)
+        with owned.transaction(tenant_id=TENANT) as connection:
+            make_lots_again(TOKEN, store=PostgresLots(connection, tenant_id=TENANT, tokens=OneToken()))
+        assert made_from_there == rows(owned)
 
 
 FIRST = BlockLogs(a_block(1), [a_mint(WALLETS[0], 100, block=1, index=1), a_mint(WALLETS[3], 50, block=1, index=2)])
@@ -212,9 +240,23 @@ def test_what_an_officer_says_makes_the_lots_again_and_survives_a_reorganisation
 
 def test_movements_of_one_transaction_are_told_apart_by_their_place_in_it(owned: Database) -> None:
     logs = [log._replace(transaction_hash=FIRST.logs[0].transaction_hash) for log in FIRST.logs]
-    take(owned, BlockLogs(a_block(1), logs))
-    say(owned, movements(FIRST)[0], LotAnnotation(exemption="us.regs"), position=1)
+    both = BlockLogs(a_block(1), logs)
+    take(owned, both)
+    say(owned, movements(both)[1], LotAnnotation(exemption="us.regs"), position=1)
     assert {lot.holder: lot.exemption for lot in lots(owned)} == {ANNA: None, WALLETS[3]: "us.regs"}
+
+
+def test_what_a_holder_gave_before_anything_of_theirs_changed_stays_where_it_is(owned: Database) -> None:
+    issue = a_mint(WALLETS[1], 5, block=2, index=2)
+    second = BlockLogs(a_block(2), [a_transfer(WALLETS[3], WALLETS[4], 10, block=2, index=1), issue])
+    take(owned, FIRST, second, BlockLogs(a_block(3), [a_transfer(WALLETS[1], WALLETS[3], 5, block=3, index=1)]))
+    say(owned, movements(second)[1], LotAnnotation(exemption="us.regs"))
+    assert {(lot.holder, lot.quantity): lot.exemption for lot in lots(owned)} == {
+        (ANNA, 100): None,
+        (WALLETS[3], 40): None,
+        (WALLETS[3], 5): "us.regs",
+        (WALLETS[4], 10): None,
+    }
 
 
 def test_a_wallet_that_becomes_an_investors_takes_its_lots_along(owned: Database) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.metadata
 import json
@@ -35,6 +36,7 @@ COMMANDS = {
     "howey": ("muniment.app.howey_command", "Weigh whether an asset is sold as an investment contract."),
     "identifiers": ("muniment.app.identifiers_command", "Check ISINs, LEIs, VINs and other public identifiers."),
     "investors": ("muniment.app.investors_command", "Onboard investors from a file, verify them, erase one."),
+    "law": ("muniment.app.law_command", "Choose the packs of a security, ask them about a move, bring them to the chain."),
     "liens": ("muniment.app.liens_command", "Show an asset's title, file and release liens upon it."),
     "mail": ("muniment.app.mail_command", "Try the mail server, and see what was sent and whether it was taken."),
     "ocf": ("muniment.app.ocf_command", "Check, replay and export cap tables in the Open Cap Table Format."),
@@ -59,7 +61,10 @@ class _Later(TyperCommand):
     # Typer carries its own copy of click under a private name, so the types of these methods are named by Any.
     def make_context(self, info_name: Any, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Return a context of the real command, which from here on is the one that runs."""
+        # A thousand modules leave nothing to collect; looking for it all the while would be a tenth of their loading.
+        gc.disable()
         command = typer.main.get_command(importlib.import_module(self._module_name).APP)
+        gc.enable()
         command.name, command.short_help = self.name, self.short_help
         return command.make_context(info_name, args, parent=parent, **extra)
 

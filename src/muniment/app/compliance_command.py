@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,7 +45,7 @@ def check(file: CaseArgument, *, as_json: JsonOption = False) -> None:
     if as_json:
         typer.echo(json.dumps(body, ensure_ascii=False))
     else:
-        _tell(body)
+        tell_judgement(body)
     if not body["allowed"]:
         raise typer.Exit(EXIT_REFUSED)
 
@@ -63,7 +64,7 @@ def ask_what_if(
     if as_json:
         typer.echo(json.dumps(outcome.as_json(), ensure_ascii=False))
     else:
-        _tell_what_if(outcome)
+        tell_what_if(outcome)
     if outcome.breaking or outcome.register_reasons:
         raise typer.Exit(1)
 
@@ -90,7 +91,7 @@ def explain(
     if as_json:
         typer.echo(json.dumps(body, ensure_ascii=False))
     else:
-        _tell({"warnings": [], "computed": {}, **body})
+        tell_judgement(body)
         if "notice" in body:
             told = "" if not body["notice"]["withheld"] else f"; {body['notice']['withheld']} reasons of the other side are left out"
             typer.echo(f"the {send} is told by mail: {body['notice']['state']}, notice {body['notice']['notice_id']}{told}")
@@ -104,19 +105,21 @@ def schema() -> None:
     typer.echo(json.dumps(case_schema(), indent=1, sort_keys=True))
 
 
-def _tell(body: dict[str, Any]) -> None:
+def tell_judgement(body: Mapping[str, Any]) -> None:
+    """Print an answer of the law, or of law and chain together, with every reason and its cure."""
     typer.secho("allowed" if body["allowed"] else "refused", fg="green" if body["allowed"] else "red", bold=True)
     for reason in body["reasons"]:
         where = f" ({', '.join(part for part in (reason['rule'], reason['citation']) if part)})" if reason["rule"] else ""
         cure = f"\n    → {reason['cure']}" if reason["cure"] else ""
         typer.echo(f"  {reason['message']}{where}{cure}")
-    for warning in body["warnings"]:
+    for warning in body.get("warnings", ()):
         typer.secho(f"  note: {warning}", fg="yellow")
-    for name, value in body["computed"].items():
+    for name, value in body.get("computed", {}).items():
         typer.echo(f"  {name}: {json.dumps(value, ensure_ascii=False)}")
 
 
-def _tell_what_if(outcome: WhatIf) -> None:
+def tell_what_if(outcome: WhatIf) -> None:
+    """Print who would break which rule."""
     body = outcome.as_json()
     typer.echo(
         f"{body['holders']} holders on {body['on']}: {body['breaking']} would break a rule, {body['locked_holders']} hold locked shares"

@@ -6,7 +6,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -18,7 +17,7 @@ from rich.table import Table
 
 from muniment.app.books import open_units
 from muniment.app.cli import JsonOption
-from muniment.app.shares_command import APP, SecurityArgument, counted, investor_of, security_of
+from muniment.app.shares_command import APP, SecurityArgument, counted, investor_of, parse_price, security_of
 from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
 from muniment.register import commands as register
 from muniment.register import http as register_http
@@ -27,12 +26,10 @@ from muniment.register.model.holders import RegisterOfHolders
 from muniment.units.errors import MunimentError, Place
 from muniment.units.ids import InvestorId, TransactionHash
 from muniment.units.instants import parse_date, parse_instant
-from muniment.units.money import Price, parse_decimal
+from muniment.units.money import Price
 from muniment.units.shares import format_shares, show_shares
 
 __all__ = ["APP"]
-
-PRICE_DECIMALS_MAX = 12
 
 TABLE = "table"
 FORMATS = (TABLE, *register_http.FORMATS)
@@ -73,11 +70,6 @@ def start_of(text: str) -> dt.datetime | None:
     if len(text) == len("2027-05-23"):
         return dt.datetime.combine(parse_date(text, field="since"), dt.time(), tzinfo=dt.UTC)
     return parse_instant(text, field="since") if text else None
-
-
-def parse_price(text: str) -> Decimal:
-    """Return the price of one share: up to twelve decimals, since a share may cost a fraction of a cent."""
-    return Decimal(parse_decimal(text, decimals_max=PRICE_DECIMALS_MAX, unit="a price", field="price")).scaleb(-PRICE_DECIMALS_MAX)
 
 
 def write_private(file: Path, content: bytes) -> None:

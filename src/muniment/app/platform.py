@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from eth_account import Account
 
 from muniment.app.wiring import Units
 from muniment.infra.evm import contract_artifacts
@@ -108,5 +107,7 @@ def give_test_money(units: Units, tenant_id: TenantId, amount: Money, *, purpose
 
 def _development_account(keys: KeyStore) -> Address:
     """Return the first development account, its key now in the keystore; refused off the local chain."""
+    from eth_account import Account
+
     Account.enable_unaudited_hdwallet_features()
     return keys.import_key(None, bytes(Account.from_mnemonic(DEVELOPMENT_PHRASE).key))

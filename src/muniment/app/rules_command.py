@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from muniment.app.books import open_units, wait_for
+from muniment.access.model import Actor
+from muniment.app.books import Units, open_units, wait_for
 from muniment.app.cli import JsonOption
 from muniment.app.shares_command import SecurityArgument, security_of, tell_order, wallet_of
 from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
@@ -31,6 +32,7 @@ from muniment.compliance.model.rules import (
     Rule,
     RuleSet,
     SupplyCap,
+    standing,
 )
 from muniment.instruments.model.securities import DraftedSecurity
 from muniment.units.errors import Place
@@ -84,14 +86,16 @@ def show(
     password_file: PasswordFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the rules of a security, and since when the chain enforces them."""
+    """Show the rules of a security in effect, those that wait for their day, and since when the chain enforces them."""
     with open_units(components=("database", "chain")) as units:
         actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
         with units.begin(actor.tenant_id) as unit:
             security_id = security_of(unit, security)
             decimals = unit.securities.get(security_id).terms.decimals
             versions = compliance.view_rules(actor, security_id, unit=unit)
-    _tell(versions[-1] if versions else None, decimals=decimals, as_json=as_json)
+            now = unit.clock.now()
+    present, waiting = standing(versions, at=now)
+    tell_rules(present, decimals=decimals, as_json=as_json, waiting=waiting)
 
 
 @APP.command("set")
@@ -151,14 +155,9 @@ def set_rules(
             wanted += _rules_of_file(rules_file, decimals=decimals)
             rule_set = compliance.set_rules(actor, compliance.SetRules(security_id, tuple(wanted)), unit=unit)
 
-        def applied() -> RuleSet | None:
-            with units.begin(actor.tenant_id) as unit:
-                latest = compliance.view_rules(actor, security_id, unit=unit)[-1]
-            return latest if latest.applied_at is not None or latest.version != rule_set.version else None
-
         if not isinstance(found, DraftedSecurity):
-            rule_set = wait_for("the chain to enforce the rules", applied)
-    _tell(rule_set, decimals=decimals, as_json=as_json)
+            rule_set = wait_until_enforced(units, actor, rule_set)
+    tell_rules(rule_set, decimals=decimals, as_json=as_json)
 
 
 @APP.command()
@@ -213,6 +212,17 @@ def approve(
         tell_order(units, actor, signed, done, as_json=as_json)
 
 
+def wait_until_enforced(units: Units, actor: Actor, rule_set: RuleSet) -> RuleSet:
+    """Return the version, or what replaced it meanwhile, once the chain enforces it."""
+
+    def applied() -> RuleSet | None:
+        with units.begin(actor.tenant_id) as unit:
+            present = unit.rule_sets.in_effect(rule_set.security_id, unit.clock.now())
+        return present if present is not None and present.applied_at is not None else None
+
+    return wait_for("the chain to enforce the rules", applied)
+
+
 def _country_cap(text: str, citation: str) -> CountryHolderCap:
     country, sign, holders = text.partition("=")
     if not sign or not re.fullmatch(r"[0-9]{1,10}", holders):
@@ -235,17 +245,28 @@ def _rules_of_file(path: Path | None, *, decimals: int) -> list[Rule]:
     return [rule_from_text(each, decimals=decimals, field=f"rules[{index}]") for index, each in enumerate(listed)]
 
 
-def _tell(rule_set: RuleSet | None, *, decimals: int, as_json: bool) -> None:
+def tell_rules(rule_set: RuleSet | None, *, decimals: int, as_json: bool, waiting: Sequence[RuleSet] = ()) -> None:
+    """Print a version of a security's rules, and those that wait for their day."""
     if as_json:
-        typer.echo(json.dumps(_body(rule_set, decimals=decimals)))
+        later = [{**_body(each, decimals=decimals), "effective_at": f"{each.effective_at:%Y-%m-%dT%H:%M:%SZ}"} for each in waiting]
+        typer.echo(json.dumps({**_body(rule_set, decimals=decimals), "waiting": later}))
         return
     if rule_set is None:
         typer.echo("no rules were ever set")
         return
     since = f"enforced by the chain since {rule_set.applied_at:%Y-%m-%d %H:%M:%S} UTC" if rule_set.applied_at else "not on the chain yet"
     typer.echo(f"version {rule_set.version}, {since}")
-    for sentence in _sentences(rule_set.rules, decimals=decimals) or ["no rules: every verified investor may hold it"]:
+    _tell_sentences(rule_set, decimals=decimals)
+    for each in waiting:
+        typer.echo(f"version {each.version}, from {each.effective_at:%Y-%m-%d %H:%M:%S} UTC on")
+        _tell_sentences(each, decimals=decimals)
+
+
+def _tell_sentences(rule_set: RuleSet, *, decimals: int) -> None:
+    for sentence in _sentences(rule_set.enforced, decimals=decimals) or ["no rules: every verified investor may hold it"]:
         typer.echo(f"  {sentence}")
+    if rule_set.by_law:
+        typer.echo(f"  of these by law: {', '.join(rule.rule_id for rule in rule_set.by_law)}")
 
 
 def _sentences(rules: Sequence[Rule], *, decimals: int) -> list[str]:
@@ -271,7 +292,9 @@ def _sentences(rules: Sequence[Rule], *, decimals: int) -> list[str]:
 
 def _body(rule_set: RuleSet | None, *, decimals: int) -> dict[str, Any]:
     if rule_set is None:
-        return {"version": 0, "applied_at": None, "rules": []}
-    rules = [rule_as_text(rule, decimals=decimals) for rule in rule_set.rules]
+        return {"version": 0, "applied_at": None, "rules": [], "by_law": [], "enforced": []}
+    rules, by_law, enforced = (
+        [rule_as_text(rule, decimals=decimals) for rule in part] for part in (rule_set.rules, rule_set.by_law, rule_set.enforced)
+    )
     applied_at = None if rule_set.applied_at is None else f"{rule_set.applied_at:%Y-%m-%dT%H:%M:%SZ}"
-    return {"version": rule_set.version, "applied_at": applied_at, "rules": rules}
+    return {"version": rule_set.version, "applied_at": applied_at, "rules": rules, "by_law": by_law, "enforced": enforced}

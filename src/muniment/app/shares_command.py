@@ -6,6 +6,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +17,7 @@ from muniment.access.model import Actor, Pending
 from muniment.access.ports import Page
 from muniment.app.books import open_units, wait_for
 from muniment.app.cli import EXIT_REFUSED, JsonOption
+from muniment.app.issue_file import COLUMNS, IssueLine, read_issue
 from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
 from muniment.app.wiring import Unit, Units
 from muniment.compliance import commands as compliance
@@ -24,16 +28,19 @@ from muniment.parties.model import Investor, Wallet, parse_address
 from muniment.register import commands as register
 from muniment.register.model import CapTableLine, Lockup
 from muniment.settlement import commands as settlement
-from muniment.settlement.model import Allotment, FailedInstruction, SettledInstruction, state_name
+from muniment.settlement.errors import NoWallet
+from muniment.settlement.model import Allotment, FailedInstruction, RefusedAllotment, SaleTerms, SettledInstruction, state_name
 from muniment.units.decisions import Reason, Refused
 from muniment.units.errors import MunimentError, Place
 from muniment.units.ids import Address, InstructionId, InvestorId, SecurityId, new_id
 from muniment.units.instants import instant_text, parse_instant
+from muniment.units.money import Money, Price, Rounding, parse_decimal
 from muniment.units.shares import format_shares, parse_shares, show_shares
 
 APP = typer.Typer(no_args_is_help=True, add_completion=False)
 
 PAGE_ROWS = 200
+PRICE_DECIMALS_MAX = 12
 
 SecurityArgument = Annotated[str, typer.Argument(help="The security's symbol or id.")]
 
@@ -52,6 +59,22 @@ class NotAnAllotment(MunimentError):
     code = "app.not_an_allotment"
     message = "“{text}” is no allotment."
     cure = "Write REFERENCE=SHARES, such as INV-0001=250."
+
+
+class FileOrNames(MunimentError):
+    """Receivers both in a file and named."""
+
+    code = "app.file_or_names"
+    message = "The receivers are named twice: in a file and beside it."
+    cure = "Give either --file, or REFERENCE=SHARES, or --each."
+
+
+class PaidForMany(MunimentError):
+    """One amount for several receivers."""
+
+    code = "app.paid_for_many"
+    message = "--paid says what one receiver pays for all shares."
+    cure = "Name one receiver, give --price for one share, or write a column `paid` into a file."
 
 
 class NoSecurity(MunimentError):
@@ -74,33 +97,60 @@ def issue(
     *,
     member: AsOption,
     each: Annotated[str, typer.Option(help="Give every verified investor so many shares, instead of naming them.")] = "",
+    file: Annotated[
+        Path | None, typer.Option(help=f"A CSV file of receivers, instead of naming them, with the columns {', '.join(COLUMNS)}.")
+    ] = None,
+    exemption: Annotated[str, typer.Option(help="The rule that they are sold under, such as us.regd.506c.")] = "",
+    paid: Annotated[str, typer.Option(metavar="AMOUNT", help="What the one receiver pays for all shares.")] = "",
+    price: Annotated[str, typer.Option(metavar="AMOUNT", help="What each receiver pays for one share, instead of --paid.")] = "",
+    currency: Annotated[str, typer.Option(help="The currency of --paid, --price and the file's amounts.")] = "USD",
+    category: Annotated[str, typer.Option(help="Who the buyer is to that rule, such as accredited or non_accredited.")] = "",
     organisation_name: OrganisationOption = "",
     password_file: PasswordFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Issue shares to every receiver whom the rules allow, and say of the others why not."""
+    """Issue shares to every receiver whom the rules allow, and say of the others why not.
+
+    Exemption, price and category are judged by the law with the sale, approved with it, and known of the lots. Where no exemption is
+    named, the one that holds is recorded; where several do, none.
+    """
     with open_units() as units:
         actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
         with units.begin(actor.tenant_id) as unit:
             security_id = security_of(unit, security)
             decimals = unit.securities.get(security_id).terms.decimals
-            wanted = _each(unit, parse_shares(each, decimals=decimals)) if each else _named(unit, allotments or [], decimals=decimals)
+            stated = SaleTerms(exemption=exemption or None, buyer_category=category or None)
+            lines: dict[Allotment, int] = {}
+            if file is not None:
+                if allotments or each:
+                    raise FileOrNames
+                lines = _of_file(unit, read_issue(file, decimals=decimals, currency=currency), file=file)
+                named = tuple(lines)
+            else:
+                named = _each(unit, parse_shares(each, decimals=decimals)) if each else _named(unit, allotments or [], decimals=decimals)
+            wanted = _priced(named, stated, paid=paid, price=price, currency=currency, decimals=decimals)
+            lines = {allotment: lines[before] for allotment, before in zip(wanted, named, strict=True) if before in lines}
             request = settlement.IssueShares(new_id(unit.clock.now()), security_id, wanted)
+            # Whom the rules leave out of a file is told with its line now: a second person may be days away.
+            left_out = settlement.preview_issue(actor, request, unit=unit).refused if lines else ()
             report = settlement.issue(actor, request, unit=unit)
+            references = {
+                refused.allotment: _reference(unit, refused.allotment.investor_id)
+                for refused in (left_out if isinstance(report, Pending) else report.refused)
+            }
         if isinstance(report, Pending):
-            tell_pending(report, as_json=as_json)
+            refusals = [_refusal(refused, references, lines) for refused in left_out] if lines else None
+            tell_pending(report, as_json=as_json, refused=refusals)
+            if not as_json:
+                _tell_left_out(left_out, references, lines)
             return
         states = [settled(units, actor, instruction.instruction_id) for instruction in report.instructions]
-        with units.begin(actor.tenant_id) as unit:
-            references = {
-                refused.allotment: _reference(unit, refused.allotment.investor_id) for refused in report.refused if refused.allotment
-            }
     failures = [state for state in states if isinstance(state, FailedInstruction)]
     if as_json:
         body = {
             "shares": format_shares(report.shares, decimals=decimals),
             "accepted": len(report.accepted),
-            "refused": [{"reference": references[refused.allotment], **refused.decision.as_json()} for refused in report.refused],
+            "refused": [_refusal(refused, references, lines) for refused in report.refused],
             "instructions": [str(state.instruction.instruction_id) for state in states],
             "failures": [state.reason_code for state in failures],
         }
@@ -110,12 +160,22 @@ def issue(
             blocks = ", ".join(str(state.block_number) for state in states if isinstance(state, SettledInstruction))
             shares = show_shares(report.shares, decimals=decimals)
             typer.echo(f"{shares} shares issued to {counted(len(report.accepted), 'holder')} in block {blocks}")
-        for refused in report.refused:
-            reason = refused.decision.reasons[0]
-            typer.secho(f"  not to {references[refused.allotment]}: {reason.code}: {reason.sentence}", fg="yellow")
+        _tell_left_out(report.refused, references, lines)
         _tell_failures(failures)
     if failures:
         raise typer.Exit(EXIT_REFUSED)
+
+
+def _refusal(refused: RefusedAllotment, references: Mapping[Allotment, str], lines: Mapping[Allotment, int]) -> dict[str, Any]:
+    where = {"line": lines[refused.allotment]} if refused.allotment in lines else {}
+    return {"reference": references[refused.allotment], **where, **refused.decision.as_json()}
+
+
+def _tell_left_out(refused: Sequence[RefusedAllotment], references: Mapping[Allotment, str], lines: Mapping[Allotment, int]) -> None:
+    for each in refused:
+        reason = each.decision.reasons[0]
+        where = f" (line {lines[each.allotment]})" if each.allotment in lines else ""
+        typer.secho(f"  not to {references[each.allotment]}{where}: {reason.code}: {reason.sentence}", fg="yellow")
 
 
 @APP.command()
@@ -332,6 +392,11 @@ def wallet_of(unit: Unit, text: str, security_id: SecurityId) -> Address:
     return parse_address(text) if text.startswith("0x") else _giving(unit, text, security_id)
 
 
+def receiving_wallet_of(unit: Unit, text: str) -> Address:
+    """Return the wallet of that address, or that investor's first one."""
+    return parse_address(text) if text.startswith("0x") else _receiving(unit, text)
+
+
 def tell_order(units: Units, actor: Actor, signed: ChainTransaction, done: str, *, as_json: bool) -> None:
     """Wait until a signed transaction is final, and say what it did or why the chain refused it (exit 2)."""
 
@@ -371,6 +436,39 @@ def _named(unit: Unit, texts: list[str], *, decimals: int) -> tuple[Allotment, .
     return tuple(allotments)
 
 
+def _of_file(unit: Unit, found: Sequence[IssueLine], *, file: Path) -> dict[Allotment, int]:
+    """Return the allotments of a file with the lines that they stand on."""
+    lines: dict[Allotment, int] = {}
+    for each in found:
+        try:
+            investor_id = investor_of(unit, each.reference).investor_id
+        except NoSuchInvestor as refusal:
+            refusal.place = Place(file=str(file), line=each.line, field="external_reference")
+            raise
+        lines[Allotment(each.shares, investor_id=investor_id, sale=each.sale)] = each.line
+    return lines
+
+
+def _priced(named: Sequence[Allotment], stated: SaleTerms, *, paid: str, price: str, currency: str, decimals: int) -> tuple[Allotment, ...]:
+    """Return the allotments with what the options state of each; what a file says stays."""
+    if paid and (price or len(named) != 1):
+        raise PaidForMany
+    per_share = Price(parse_price(price), currency) if price else None
+    told: list[Allotment] = []
+    for allotment in named:
+        sale = allotment.sale
+        money = Money.parse(paid, currency, field="paid") if paid else None
+        if per_share is not None:
+            money = per_share.times(allotment.shares, share_decimals=decimals, rounding=Rounding.HALF_EVEN)
+        terms = SaleTerms(
+            exemption=sale.exemption or stated.exemption,
+            paid=sale.paid or money,
+            buyer_category=sale.buyer_category or stated.buyer_category,
+        )
+        told.append(replace(allotment, sale=terms))
+    return tuple(told)
+
+
 def _each(unit: Unit, amount: int) -> tuple[Allotment, ...]:
     investors: list[Investor] = []
     cursor: str | None = None
@@ -384,6 +482,11 @@ def _each(unit: Unit, amount: int) -> tuple[Allotment, ...]:
     return tuple(Allotment(amount, investor_id=each.investor_id) for each in sorted(investors, key=lambda each: each.external_reference))
 
 
+def parse_price(text: str) -> Decimal:
+    """Return the price of one share: up to twelve decimals, since a share may cost a fraction of a cent."""
+    return Decimal(parse_decimal(text, decimals_max=PRICE_DECIMALS_MAX, unit="a price", field="price")).scaleb(-PRICE_DECIMALS_MAX)
+
+
 def investor_of(unit: Unit, reference: str) -> Investor:
     """Return the organisation's investor with that external reference."""
     investor = unit.investors.by_reference(reference)
@@ -393,12 +496,20 @@ def investor_of(unit: Unit, reference: str) -> Investor:
 
 
 def _receiving(unit: Unit, reference: str) -> Address:
-    return unit.wallets.of_investor(investor_of(unit, reference).investor_id)[0].address
+    return _wallets(unit, reference)[0].address
+
+
+def _wallets(unit: Unit, reference: str) -> Sequence[Wallet]:
+    investor_id = investor_of(unit, reference).investor_id
+    found = unit.wallets.of_investor(investor_id)
+    if not found:
+        raise NoWallet(investor_id=investor_id)
+    return found
 
 
 def _giving(unit: Unit, reference: str, security_id: SecurityId) -> Address:
     """Return the investor's wallet that holds most; after a recovery that is no longer the first one."""
-    wallets = unit.wallets.of_investor(investor_of(unit, reference).investor_id)
+    wallets = _wallets(unit, reference)
     return max((wallet.address for wallet in wallets), key=lambda address: unit.register.balance_of(security_id, address))
 
 
@@ -432,10 +543,11 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def tell_pending(pending: Pending, *, as_json: bool) -> None:
-    """Say that a second person is needed, and what that person does."""
+def tell_pending(pending: Pending, *, as_json: bool, refused: Sequence[Mapping[str, Any]] | None = None) -> None:
+    """Say that a second person is needed, and what that person does; in JSON also what the rules leave out already."""
     if as_json:
-        typer.echo(json.dumps({"approval_id": str(pending.approval_id), "state": "requested"}))
+        left_out = {} if refused is None else {"refused": list(refused)}
+        typer.echo(json.dumps({"approval_id": str(pending.approval_id), "state": "requested", **left_out}))
         return
     typer.echo(f"asked for; a second person has to agree: approval {pending.approval_id}")
     typer.echo(f"they run: muniment approvals approve {pending.approval_id} --as THEIR-E-MAIL (or open Approvals in the browser)")

@@ -13,12 +13,14 @@ from muniment.access.commands import require_approval
 from muniment.access.model import Action, Actor, Pending, authorize
 from muniment.compliance.errors import (
     AssessmentNotFound,
+    ExemptionNotChosen,
     FreezeInvalid,
     FurtherRulesMissing,
     NotOnChain,
     OrderInvalid,
     PackNotOffered,
     RulesInThePast,
+    RulesInvalid,
     RulesNotSet,
     SuiteMissing,
 )
@@ -30,11 +32,20 @@ from muniment.compliance.model.law.case import Case
 from muniment.compliance.model.law.choices import LawChoice, check_choice, selected
 from muniment.compliance.model.law.engine import Judgement, judge
 from muniment.compliance.model.law.facts import Proposal
-from muniment.compliance.model.law.on_chain import chain_rules, merged
+from muniment.compliance.model.law.on_chain import chain_rules, chain_rules_end, joined
 from muniment.compliance.model.law.records import HoweyRecord, check_signature, draft, offered
 from muniment.compliance.model.law.subjects import investor_facts, law_lots, law_sales
 from muniment.compliance.model.law.what_if import WhatIf, what_if
-from muniment.compliance.model.rules import CATEGORY_MAX, INSTANT_SECONDS_MAX, FurtherRule, Rule, RuleSet, check_rules
+from muniment.compliance.model.rules import (
+    CATEGORY_MAX,
+    INSTANT_SECONDS_MAX,
+    CountryAllowed,
+    FurtherRule,
+    Rule,
+    RuleSet,
+    check_rules,
+    standing,
+)
 from muniment.compliance.ports import ComplianceUnit, Freeze, FreezeAction, FurtherFacts
 from muniment.infra.evm.sender import ChainTransaction
 from muniment.instruments.commands import find_asset
@@ -42,10 +53,11 @@ from muniment.instruments.model.securities import DeployedSecurity, OpenSecurity
 from muniment.instruments.ports import IssuerSuite
 from muniment.parties.model import COUNTRIES, ZERO_ADDRESS
 from muniment.register.model import Lockup
-from muniment.units.decisions import Allowed, Decision, Refused
+from muniment.units.decisions import Allowed, Decision, Reason, Refused
 from muniment.units.errors import Place
 from muniment.units.ids import Address, AssetId, InvestorId, SecurityId, new_id, parse_id
 from muniment.units.instants import unix_seconds
+from muniment.units.money import Money
 from muniment.units.shares import SHARES_MAX, show_shares
 
 REASON_CHARACTERS_MAX = 500
@@ -173,30 +185,85 @@ def set_rules(actor: Actor, request: SetRules, *, unit: ComplianceUnit) -> RuleS
 
     """
     authorize(actor, Action.COMPLIANCE_SET_RULES, tenant_id=unit.tenant_id)
-    security = unit.securities.get(request.security_id)
-    rules = check_rules(request.rules)
     now = unit.clock.now()
     effective_at = request.effective_at or now
     if effective_at < now:
         raise RulesInThePast(effective_at=effective_at, now=now, place=Place(field="effective_at"))
-    latest = unit.rule_sets.latest(request.security_id, lock=True)
-    rule_set = RuleSet(request.security_id, 1 if latest is None else latest.version + 1, effective_at, rules)
+    unit.rule_sets.latest(request.security_id, lock=True)
+    replaced = unit.rule_sets.in_effect(request.security_id, effective_at)
+    with_law = replaced is not None and bool(replaced.by_law)
+    return _keep_rules(actor, request.security_id, check_rules(request.rules), effective_at, with_law=with_law, unit=unit)
+
+
+def _keep_rules(
+    actor: Actor, security_id: SecurityId, own: tuple[Rule, ...], effective_at: dt.datetime, *, with_law: bool, unit: ComplianceUnit
+) -> RuleSet:
+    """Keep the issuer's rules from an instant on, `with_law` as the packs then say; the day on which these end is a version of its own.
+
+    Returns the version that begins at `effective_at`.
+    """
+    by_law, ends_at = _law_on_chain(security_id, effective_at, unit=unit) if with_law else ((), None)
+    first = _keep_version(actor, security_id, own, by_law, effective_at, unit=unit)
+    while ends_at is not None:
+        begins_at = ends_at
+        by_law, ends_at = _law_on_chain(security_id, begins_at, unit=unit)
+        _keep_version(actor, security_id, own, by_law, begins_at, unit=unit)
+    return first
+
+
+def _law_on_chain(security_id: SecurityId, at: dt.datetime, *, unit: ComplianceUnit) -> tuple[tuple[Rule, ...], dt.datetime | None]:
+    """Return what the packs in effect at an instant let the chain enforce, and from when on it is something else."""
+    choice = unit.law_choices.in_effect(security_id, at)
+    if choice is None:
+        return (), None
+    decimals = unit.securities.get(security_id).terms.decimals
+    selection, terms = selected(choice.packs, choice.terms, choice.evidence, decimals=decimals, outstanding=0)
+    ends_on = chain_rules_end(selection, terms, after=at.date())
+    ends_at = None if ends_on is None else dt.datetime.combine(ends_on, dt.time(), tzinfo=dt.UTC)
+    return check_rules(chain_rules(selection, terms, on=at.date())), ends_at
+
+
+def _together(own: tuple[Rule, ...], by_law: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    together = joined(own, by_law)
+    if any(isinstance(rule, CountryAllowed) and not rule.countries for rule in together):
+        raise RulesInvalid(problem="the packs leave none of the countries in which the issuer allows it", place=Place(field="rules"))
+    return check_rules(together)
+
+
+def _keep_version(
+    actor: Actor,
+    security_id: SecurityId,
+    own: tuple[Rule, ...],
+    by_law: tuple[Rule, ...],
+    effective_at: dt.datetime,
+    *,
+    unit: ComplianceUnit,
+) -> RuleSet:
+    security, now = unit.securities.get(security_id), unit.clock.now()
+    enforced = _together(own, by_law)
+    latest = unit.rule_sets.latest(security_id, lock=True)
+    rule_set = RuleSet(security_id, 1 if latest is None else latest.version + 1, effective_at, own, by_law, enforced)
     unit.rule_sets.add(rule_set, set_by=actor.user_id, at=now)
     if isinstance(security, DeployedSecurity | OpenSecurity):
-        lock = f"compliance.rules:{request.security_id}"
+        lock = f"compliance.rules:{security_id}"
         unit.jobs.defer(
             "compliance.apply_rules",
-            {"security_id": str(request.security_id)},
+            {"security_id": str(security_id)},
             # A job that waits for its day holds up every later one of its lock: rules of that day must not hold up those of today.
             lock=lock if effective_at == now else f"{lock}:{rule_set.version}",
             schedule_at=None if effective_at == now else effective_at,
         )
-    unit.outbox.record(RulesSet(tenant_id=unit.tenant_id, security_id=request.security_id, version=rule_set.version))
+    unit.outbox.record(RulesSet(tenant_id=unit.tenant_id, security_id=security_id, version=rule_set.version))
     unit.audit.record(
         actor,
         Action.COMPLIANCE_SET_RULES,
-        f"security/{request.security_id}",
-        {"version": rule_set.version, "kinds": [rule.kind for rule in rules], "effective_at": effective_at.isoformat()},
+        f"security/{security_id}",
+        {
+            "version": rule_set.version,
+            "kinds": [rule.kind for rule in own],
+            "by_law": [rule.rule_id for rule in by_law],
+            "effective_at": effective_at.isoformat(),
+        },
     )
     return rule_set
 
@@ -228,9 +295,53 @@ def check_transfer(
         NotOnChain: the security has no token yet.
 
     """
+    return _answer(security_id, from_wallet=from_wallet, to_wallet=to_wallet, shares=shares, unit=unit).decision
+
+
+@dataclass(frozen=True, slots=True)
+class IssueAnswer:
+    """The answer about an issue, and the exemption that it stands under; None where it is refused, or no single one tells itself."""
+
+    decision: Decision
+    exemption: str | None
+
+
+def check_issue(
+    security_id: SecurityId, *, to_wallet: Address, shares: int, exemption: str | None, paid: Money | None, unit: ComplianceUnit
+) -> IssueAnswer:
+    """Return what `check_transfer` does of an issue that is made under an exemption, for an amount; None leaves either to the packs.
+
+    An exemption that is not among the packs is a reason of its own. Without packs the law is not asked, and what is named stands. An
+    amount in another currency than the terms' counts by the terms' price, as it does once it is a past sale.
+    """
+    sale = _SaleTerms(exemption, paid)
+    found = _answer(security_id, from_wallet=None, to_wallet=to_wallet, shares=shares, sale=sale, unit=unit)
+    if isinstance(found.decision, Refused):
+        return IssueAnswer(found.decision, None)
+    return IssueAnswer(found.decision, found.computed.get("exemption", exemption))
+
+
+@dataclass(frozen=True, slots=True)
+class _SaleTerms:
+    exemption: str | None = None
+    paid: Money | None = None
+
+
+_NOTHING_STATED = _SaleTerms()
+
+
+def _answer(
+    security_id: SecurityId,
+    *,
+    from_wallet: Address | None,
+    to_wallet: Address,
+    shares: int,
+    sale: _SaleTerms = _NOTHING_STATED,
+    unit: ComplianceUnit,
+) -> Judgement:
     security = _tokenised(unit.securities.get(security_id))
     rule_set = unit.rule_sets.in_effect(security_id, unit.clock.now())
-    rules = () if rule_set is None else rule_set.rules
+    rules = () if rule_set is None else rule_set.enforced
     shares = min(shares, SHARES_MAX)
     sender = None if from_wallet is None else _facts(security_id, from_wallet, unit=unit)
     receiver = _facts(security_id, to_wallet, unit=unit)
@@ -257,9 +368,9 @@ def check_transfer(
     decision = decide(move, token, rules, at=unit.clock.now())
     choice = unit.law_choices.in_effect(security_id, unit.clock.now())
     if choice is None:
-        return decision
-    lawful = _judge_move(choice, from_wallet=from_wallet, to_wallet=to_wallet, shares=shares, security=security, unit=unit)
-    return _both(decision, lawful.decision)
+        return Judgement(decision)
+    lawful = _judge_move(choice, from_wallet=from_wallet, to_wallet=to_wallet, shares=shares, sale=sale, security=security, unit=unit)
+    return Judgement(_both(decision, lawful.decision), computed=lawful.computed)
 
 
 def _both(decision: Decision, lawful: Decision) -> Decision:
@@ -498,31 +609,42 @@ def choose_law(actor: Actor, request: ChooseLaw, *, unit: ComplianceUnit) -> Law
     return choice
 
 
-def rules_by_law(security_id: SecurityId, *, unit: ComplianceUnit) -> tuple[Rule, ...] | None:
-    """Return the security's rules with what the chosen packs let the chain enforce; None where its rules say so already."""
+def law_off_chain(security_id: SecurityId, *, unit: ComplianceUnit) -> tuple[Rule, ...] | None:
+    """Return what the chain would enforce with the chosen packs as they are now; None where it holds them already.
+
+    Raises:
+        RulesInvalid: the packs leave no country in which the issuer's own rules would let anybody receive.
+
+    """
     now = unit.clock.now()
-    security = unit.securities.get(security_id)
-    choice = unit.law_choices.in_effect(security_id, now)
-    latest = unit.rule_sets.latest(security_id)
-    present = () if latest is None else latest.rules
-    wanted: tuple[Rule, ...] = ()
-    if choice is not None:
-        selection, terms = selected(choice.packs, choice.terms, choice.evidence, decimals=security.terms.decimals, outstanding=0)
-        wanted = chain_rules(selection, terms, on=now.date())
-    together = check_rules(merged(present, wanted))
-    return None if set(together) == set(present) else together
+    present = unit.rule_sets.in_effect(security_id, now)
+    own, held = ((), ()) if present is None else (present.rules, present.by_law)
+    wanted, _ = _law_on_chain(security_id, now, unit=unit)
+    return None if set(wanted) == set(held) else _together(own, wanted)
 
 
 def bring_law_to_chain(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit) -> RuleSet | None:
-    """Set a new version of the security's rules that holds what its packs let the chain enforce; None where it is there already.
+    """Set the security's rules anew together with what its packs let the chain enforce; None where it is there already.
+
+    Rules of the issuer that wait for their day are set anew as well, for that day; so is the day on which the law's own end.
 
     Raises:
         RulesInvalid: the packs leave no country in which the issuer's own rules would let anybody receive.
 
     """
     authorize(actor, Action.COMPLIANCE_SET_RULES, tenant_id=unit.tenant_id)
-    together = rules_by_law(security_id, unit=unit)
-    return None if together is None else set_rules(actor, SetRules(security_id, together), unit=unit)
+    unit.rule_sets.latest(security_id, lock=True)
+    if law_off_chain(security_id, unit=unit) is None:
+        return None
+    now = unit.clock.now()
+    present, waiting = standing(unit.rule_sets.all(security_id), at=now)
+    first = _keep_rules(actor, security_id, () if present is None else present.rules, now, with_law=True, unit=unit)
+    own = first.rules
+    for each in waiting:
+        if each.rules != own:
+            own = each.rules
+            _keep_rules(actor, security_id, own, each.effective_at, with_law=True, unit=unit)
+    return first
 
 
 def view_law(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit) -> Sequence[LawChoice]:
@@ -573,6 +695,7 @@ def _judge_move(
     from_wallet: Address | None,
     to_wallet: Address,
     shares: int,
+    sale: _SaleTerms,
     security: TokenisedSecurity,
     unit: ComplianceUnit,
 ) -> Judgement:
@@ -585,7 +708,15 @@ def _judge_move(
     to_investor = to_wallet if receiver is None else str(receiver.investor_id)
     on = unit.clock.now().date()
     if from_wallet is None:
-        return judge(case, Proposal("sale", on, receiver=to_investor, quantity=shares, offered_on=dt.date.min))
+        amount = sale.paid.minor_units if sale.paid is not None and sale.paid.currency == case.terms.currency else None
+        asked = Proposal(
+            "sale", on, receiver=to_investor, quantity=shares, amount_minor=amount, offered_on=dt.date.min, exemption=sale.exemption
+        )
+        try:
+            return judge(case, asked)
+        except ExemptionNotChosen as error:
+            # To whoever issues to many this is a reason against one of them, not against the request.
+            return Judgement(Refused((Reason(error.code, error.sentence, facts=error.facts, cure=error.cure_sentence),)))
     from_investor = from_wallet if sender is None else str(sender.investor_id)
     if from_investor == to_investor:
         # Between two wallets of one investor nobody sells and nobody buys.
@@ -654,7 +785,7 @@ def find_rules_drift(security_id: SecurityId, *, unit: ComplianceUnit) -> RulesD
     applied = [rule_set for rule_set in unit.rule_sets.all(security_id) if rule_set.applied_at is not None]
     if not applied or not isinstance(security, DeployedSecurity | OpenSecurity):
         return None
-    expected, found = compile_rules(applied[-1].rules), rules_on_chain(security, unit=unit)
+    expected, found = compile_rules(applied[-1].enforced), rules_on_chain(security, unit=unit)
     return None if expected == found else RulesDrift(security_id, applied[-1].version, expected, found)
 
 
@@ -740,7 +871,7 @@ def _with_further_rules(security_id: SecurityId, *, unit: ComplianceUnit) -> Tok
     """Return a security of which the chain enforces further rules, or refuse with `compliance.further_rules_missing`."""
     security = _tokenised(unit.securities.get(security_id))
     applied = [rule_set for rule_set in unit.rule_sets.all(security_id) if rule_set.applied_at is not None]
-    if not applied or not any(isinstance(rule, FurtherRule) for rule in applied[-1].rules):
+    if not applied or not any(isinstance(rule, FurtherRule) for rule in applied[-1].enforced):
         raise FurtherRulesMissing(security_id=security_id)
     return security
 

@@ -110,6 +110,14 @@ class CaseTooLarge(MunimentError):
     cure = "Leave out what the question does not concern."
 
 
+class ExemptionNotChosen(MunimentError):
+    """The exemption that a sale names is not among the security's packs."""
+
+    code = "compliance.exemption_not_chosen"
+    message = "“{exemption}” is no exemption among the packs of this security."
+    cure = "Name one of those that are ({chosen}), name none, or choose its pack first."
+
+
 class AnswersInvalid(MunimentError):
     """Answers that the questionnaire does not know."""
 

@@ -63,12 +63,17 @@ class NewRulesBody(_Wire, frozen=True, kw_only=True):
 
 
 class RuleSetBody(_Wire, frozen=True, kw_only=True):
-    """One version of a security's rules; `applied_at` is when the chain was seen to enforce it."""
+    """One version of a security's rules; `applied_at` is when the chain was seen to enforce it.
+
+    `rules` are the issuer's, `by_law` what packs of law add where they were brought to the chain, `enforced` both joined.
+    """
 
     version: int
     effective_at: dt.datetime
     applied_at: dt.datetime | None
     rules: list[dict[str, Any]]
+    by_law: list[dict[str, Any]]
+    enforced: list[dict[str, Any]]
 
 
 class RulesBody(_Wire, frozen=True, kw_only=True):
@@ -656,8 +661,18 @@ def _security_id(text: str) -> SecurityId:
 
 
 def _rule_set(rule_set: RuleSet, security: Security) -> RuleSetBody:
-    rules = [rule_as_text(rule, decimals=security.terms.decimals) for rule in rule_set.rules]
-    return RuleSetBody(version=rule_set.version, effective_at=rule_set.effective_at, applied_at=rule_set.applied_at, rules=rules)
+    decimals = security.terms.decimals
+    rules, by_law, enforced = (
+        [rule_as_text(rule, decimals=decimals) for rule in part] for part in (rule_set.rules, rule_set.by_law, rule_set.enforced)
+    )
+    return RuleSetBody(
+        version=rule_set.version,
+        effective_at=rule_set.effective_at,
+        applied_at=rule_set.applied_at,
+        rules=rules,
+        by_law=by_law,
+        enforced=enforced,
+    )
 
 
 def _freeze(freeze: Freeze, security: Security) -> FreezeBody:

@@ -423,12 +423,12 @@ def _submit_rules(security: DeployedSecurity | OpenSecurity, unit: ComplianceUni
     known = _sent_rules(purpose, unit)
     if known:
         return known
-    rules, found = compile_rules(rule_set.rules), rules_on_chain(security, unit=unit)
+    rules, found = compile_rules(rule_set.enforced), rules_on_chain(security, unit=unit)
     under_way = _rules_under_way(security_id, unit)
     # What was sent before and is not final yet may still change what the chain says now.
     if found == rules and not under_way:
         return ()
-    versions = [compile_rules(version.rules) for version in unit.rule_sets.all(security_id)]
+    versions = [compile_rules(version.enforced) for version in unit.rule_sets.all(security_id)]
     suite = suite_of(unit)
     if any(not each.further.is_empty for each in (found, *versions)):
         # Further rules are sent as the steps from what the chain has, so that must be what it will have.
@@ -460,7 +460,7 @@ def _are_holders_counted(security: DeployedSecurity | OpenSecurity, unit: Compli
     rule_set = unit.rule_sets.in_effect(security_id, unit.clock.now())
     if rule_set is None:
         return True
-    further = compile_rules(rule_set.rules).further
+    further = compile_rules(rule_set.enforced).further
     if not further.country_caps and not further.category_caps:
         return True
     purpose = f"{_rules_purpose(security_id, rule_set.version)}:rest"
@@ -505,7 +505,7 @@ def _rules_purpose(security_id: SecurityId, version: int | None = None) -> str:
 def _confirm_rules(security: DeployedSecurity | OpenSecurity, unit: ComplianceUnit) -> None:
     security_id = security.terms.security_id
     rule_set = unit.rule_sets.in_effect(security_id, unit.clock.now())
-    if rule_set is not None and rule_set.applied_at is None and rules_on_chain(security, unit=unit) == compile_rules(rule_set.rules):
+    if rule_set is not None and rule_set.applied_at is None and rules_on_chain(security, unit=unit) == compile_rules(rule_set.enforced):
         unit.rule_sets.mark_applied(security_id, rule_set.version, at=unit.clock.now())
 
 

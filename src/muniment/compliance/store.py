@@ -31,6 +31,8 @@ RULE_SET = sa.Table(
     sa.Column("version", sa.Integer, primary_key=True),
     sa.Column("effective_at", _INSTANT, nullable=False),
     sa.Column("rules", JSONB, nullable=False),
+    sa.Column("by_law", JSONB, nullable=False),
+    sa.Column("enforced", JSONB, nullable=False),
     sa.Column("set_by", sa.Uuid),
     sa.Column("set_at", _INSTANT, nullable=False),
     sa.Column("applied_at", _INSTANT),
@@ -132,6 +134,8 @@ class PostgresRuleSets:
                 version=rule_set.version,
                 effective_at=rule_set.effective_at,
                 rules=[rule_as_json(rule) for rule in rule_set.rules],
+                by_law=[rule_as_json(rule) for rule in rule_set.by_law],
+                enforced=[rule_as_json(rule) for rule in rule_set.enforced],
                 set_by=set_by,
                 set_at=at,
             )
@@ -445,8 +449,8 @@ class PostgresFreezes:
 
 
 def _rule_set(row: Any) -> RuleSet:
-    rules = tuple(rule_from_json(body) for body in row.rules)
-    return RuleSet(SecurityId(row.security_id), row.version, row.effective_at, rules, row.applied_at)
+    rules, by_law, enforced = (tuple(rule_from_json(body) for body in bodies) for bodies in (row.rules, row.by_law, row.enforced))
+    return RuleSet(SecurityId(row.security_id), row.version, row.effective_at, rules, by_law, enforced, row.applied_at)
 
 
 def _registration(row: Any) -> Registration:

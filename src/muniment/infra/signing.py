@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
-from eth_account import Account
 from eth_keys import keys
 from eth_keys.exceptions import ValidationError
 
@@ -148,6 +147,8 @@ class KeyStore:
 
     def create(self, tenant_id: TenantId | None) -> Address:
         """Make a new key and return its address."""
+        from eth_account import Account
+
         return self._keep(tenant_id, Account.create().key)
 
     def import_key(self, tenant_id: TenantId | None, private_key: bytes) -> Address:
@@ -171,6 +172,9 @@ class KeyStore:
 
     def sign_transaction(self, address: Address, fields: TransactionFields) -> SignedTransaction:
         """Return the transaction signed by the key of `address`."""
+        # Loaded by whoever signs: a command that only reads is over in less time than it takes.
+        from eth_account import Account
+
         signed = Account.sign_transaction(fields.as_dictionary(), self._key(address))
         return SignedTransaction(raw=bytes(signed.raw_transaction), hash=TransactionHash("0x" + bytes(signed.hash).hex()))
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from muniment.access.model import Action, Actor, authorize, permits
+from muniment.access.model import Action, Actor, authorize, permits, system_actor
 from muniment.instruments.commands import company_package
 from muniment.instruments.model.ocf import write_package
 from muniment.instruments.model.ocf_ledger import RegisterHolder, RegisterMovement, with_register
@@ -21,6 +21,7 @@ from muniment.register.errors import (
     BadCursor,
     BeforeFirstBlock,
     Behind,
+    NegativePrice,
     NotACode,
     NotFinalYet,
     NothingToSay,
@@ -41,6 +42,7 @@ from muniment.register.model import (
     TokenReference,
     cap_table,
     lots_after,
+    reached,
     replay,
     token_reference,
 )
@@ -50,7 +52,7 @@ from muniment.register.ports import LotStore, MovementPlace, RegisterUnit
 from muniment.units.errors import Place
 from muniment.units.ids import Address, InvestorId, SecurityId, TransactionHash
 from muniment.units.instants import instant_text
-from muniment.units.money import Price, Rounding
+from muniment.units.money import Money, Price, Rounding
 from muniment.units.shares import Shares
 
 MOVEMENTS_PAGE_MAX = 500
@@ -358,9 +360,9 @@ def annotate(actor: Actor, request: Annotate, *, unit: RegisterUnit) -> Sequence
     said = replace(request.annotation, annotated_by=None)
     if said == NOTHING_SAID and request.price is None:
         raise NothingToSay
-    for field, code in (("exemption", said.exemption), ("buyer_category", said.buyer_category)):
-        if code is not None and (len(code) > CODE_CHARACTERS_MAX or not _CODE.fullmatch(code)):
-            raise NotACode(text=code, field=field, place=Place(field=field))
+    check_code(said.exemption, field="exemption")
+    check_code(said.buyer_category, field="buyer_category")
+    check_paid(said.paid, field="paid")
     security = unit.securities.get(request.security_id)
     token = token_reference(security).address
     movements = unit.register.movements_in(token, request.transaction_hash)
@@ -378,9 +380,64 @@ def annotate(actor: Actor, request: Annotate, *, unit: RegisterUnit) -> Sequence
         unit.lots.annotate(token, (request.transaction_hash, position), replace(told, annotated_by=actor.user_id), at=unit.clock.now())
         facts = {"transaction": request.transaction_hash, "position": position, **annotation_facts(told)}
         unit.audit.record(actor, Action.REGISTER_ANNOTATE, f"security:{request.security_id}", facts)
-    make_lots_again(token, store=unit.lots)
-    places = {(movements[position].block_number, movements[position].log_index) for position in positions}
-    return unit.lots.opened_at(token, places)
+    said_about = [movements[position] for position in positions]
+    make_lots_again_from(token, said_about, store=unit.lots)
+    return unit.lots.opened_at(token, {(movement.block_number, movement.log_index) for movement in said_about})
+
+
+def check_code(code: str | None, *, field: str) -> None:
+    """Refuse an exemption or a category that is no code; None says nothing."""
+    if code is not None and (len(code) > CODE_CHARACTERS_MAX or not _CODE.fullmatch(code)):
+        raise NotACode(text=code, field=field, place=Place(field=field))
+
+
+def check_paid(paid: Money | None, *, field: str) -> None:
+    """Refuse a payment below nothing; None says nothing."""
+    if paid is not None and paid.minor_units < 0:
+        raise NegativePrice(amount=str(paid), place=Place(field=field))
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedTo:
+    """Shares (base units) that one movement of a transaction issued, and what was said of them when they were asked for."""
+
+    wallet: Address
+    shares: int
+    annotation: LotAnnotation
+
+
+def note_issue(security_id: SecurityId, transaction_hash: TransactionHash, issued: Sequence[IssuedTo], *, unit: RegisterUnit) -> int:
+    """Keep what was said of shares at their issue as what is known of the movements that issued them; return of how many.
+
+    For the worker, once the register has read the block: nobody's permission is asked here, for whoever issued was asked then. Of a
+    movement of which something is said already nothing changes, so it may be run again and never undoes an officer's word.
+    """
+    token = token_reference(unit.securities.get(security_id)).address
+    left = dict(enumerate(unit.register.movements_in(token, transaction_hash)))
+    known = unit.lots.annotations(token, [transaction_hash])
+    noted: list[Movement] = []
+    for each in issued:
+        position = next(
+            (
+                place
+                for place, movement in left.items()
+                if (movement.from_wallet, movement.to_wallet, movement.shares) == (ZERO_ADDRESS, each.wallet, each.shares)
+            ),
+            None,
+        )
+        if position is None:
+            # Reconciliation tells of a leg that no movement bears out; here there is nothing to annotate.
+            continue
+        movement = left.pop(position)
+        key = (transaction_hash, position)
+        if key not in known and replace(each.annotation, annotated_by=None) != NOTHING_SAID:
+            unit.lots.annotate(token, key, each.annotation, at=unit.clock.now())
+            noted.append(movement)
+    if noted:
+        make_lots_again_from(token, noted, store=unit.lots)
+        facts = {"transaction": transaction_hash, "movements": len(noted), "said_at": "issue"}
+        unit.audit.record(system_actor(unit.tenant_id), Action.REGISTER_ANNOTATE, f"security:{security_id}", facts)
+    return len(noted)
 
 
 def _check_dates(said: LotAnnotation, movement: Movement) -> None:
@@ -446,10 +503,33 @@ def keep_lots(token: Address, *, store: LotStore) -> None:
 
 
 def make_lots_again(token: Address, *, store: LotStore) -> None:
-    """Make the lots of a token again from its first movement, after something was said about one or a wallet changed hands."""
+    """Make the lots of a token again from its first movement, after a wallet changed hands."""
     store.hold_still()
     store.remove(token)
     keep_lots(token, store=store)
+
+
+def make_lots_again_from(token: Address, movements: Sequence[Movement], *, store: LotStore) -> None:
+    """Make the lots again that hang on movements of which something was said: as `make_lots_again` leaves them, but no others.
+
+    Those are the lots of both sides from the first of the movements on, and of whoever got shares from them since, and so forth.
+    """
+    store.hold_still()
+    if store.is_stale(token):
+        make_lots_again(token, store=store)
+        return
+    # What the follower has not handed out yet must not be taken in for these holders alone.
+    keep_lots(token, store=store)
+    first = min(movement.block_number for movement in movements)
+    events = store.events_after(token, first - 1)
+    wallets = {wallet for event in events if isinstance(event, Movement) for wallet in (event.from_wallet, event.to_wallet)}
+    owners = store.owners(token, wallets)
+    holders = reached(events, movements, owners=owners)
+    before, since = store.take_out(token, holders, from_block=first)
+    book = LotBook(owners, store.annotations(token))
+    book.begin_with(before)
+    book.take_in_again(events, holders, arrived=since)
+    store.apply(token, book.changes())
 
 
 def _place(cursor: str) -> MovementPlace:

@@ -86,6 +86,14 @@ class NotACode(MunimentError):
     cure = "Write small letters, digits, dots and underscores, at most 80, such as us.regd.506c or accredited."
 
 
+class NegativePrice(MunimentError):
+    """Less than nothing was paid."""
+
+    code = "register.negative_price"
+    message = "{amount} is less than nothing."
+    cure = "Give what was paid, zero for a gift."
+
+
 class NotTheGiversLot(MunimentError):
     """A lot that the giver of the movement did not have."""
 

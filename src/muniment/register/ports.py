@@ -259,6 +259,13 @@ class LotStore(Protocol):
         """Forget every lot of a token."""
         ...
 
+    def take_out(self, token: Address, holders: Collection[LotHolder], *, from_block: int) -> tuple[Sequence[Lot], Sequence[Lot]]:
+        """Undo what movements from a block on did to the lots of some holders; return those open before, and those opened since.
+
+        Of the latter, which are forgotten, nothing is taken yet. What the same movements did to other holders stays.
+        """
+        ...
+
     def remove_above(self, block_number: int) -> None:
         """Forget the lots of later blocks, and give back what later blocks took."""
         ...

@@ -644,10 +644,7 @@ class PostgresLotProjection:
         """Return the lots of a token of which something is left, of some holders where given."""
         query = sa.select(LOT).where(LOT.c.token_address == token, LOT.c.quantity > 0)
         if holders is not None:
-            listed = set(holders)
-            investors = sa.literal([holder for holder in listed if isinstance(holder, UUID)], sa.ARRAY(sa.Uuid))
-            wallets = sa.literal([holder for holder in listed if isinstance(holder, str)], sa.ARRAY(sa.Text))
-            query = query.where((LOT.c.investor_id == sa.any_(investors)) | (LOT.c.wallet == sa.any_(wallets)))
+            query = query.where(_held_by(holders))
         return [_lot(row) for row in self._connection.execute(query)]
 
     def opened_at(self, token: Address, places: Collection[tuple[int, int]]) -> Sequence[Lot]:
@@ -726,6 +723,29 @@ class PostgresLotProjection:
         """Forget every lot of a token."""
         for table in (LOT_TAKING, LOT):
             self._connection.execute(sa.delete(table).where(table.c.token_address == token))
+
+    def take_out(self, token: Address, holders: Collection[LotHolder], *, from_block: int) -> tuple[Sequence[Lot], Sequence[Lot]]:
+        """Undo what movements from a block on did to the lots of some holders; return those open before, and those opened since.
+
+        Of the latter, which are forgotten, nothing is taken yet. What the same movements did to other holders stays.
+        """
+        theirs = sa.and_(LOT.c.token_address == token, _held_by(holders))
+        since = sa.and_(
+            LOT_TAKING.c.token_address == token,
+            LOT_TAKING.c.block_number >= from_block,
+            LOT_TAKING.c.lot_id.in_(sa.select(LOT.c.lot_id).where(theirs)),
+        )
+        taken = (
+            sa.select(LOT_TAKING.c.lot_id, sa.func.sum(LOT_TAKING.c.quantity).label("quantity"))
+            .where(since)
+            .group_by(LOT_TAKING.c.lot_id)
+            .subquery()
+        )
+        self._connection.execute(sa.update(LOT).where(LOT.c.lot_id == taken.c.lot_id).values(quantity=LOT.c.quantity + taken.c.quantity))
+        self._connection.execute(sa.delete(LOT_TAKING).where(since))
+        before = self._connection.execute(sa.select(LOT).where(theirs, LOT.c.block_number < from_block, LOT.c.quantity > 0)).all()
+        gone = self._connection.execute(sa.delete(LOT).where(theirs, LOT.c.block_number >= from_block).returning(*LOT.c)).all()
+        return [_lot(row) for row in before], [_lot(row) for row in gone]
 
     def remove_above(self, block_number: int) -> None:
         """Forget the lots of later blocks, and give back what later blocks took."""
@@ -907,6 +927,13 @@ class PostgresRecordDifferences:
 def _until(table: sa.Table, *, at: dt.datetime | None, block_number: int | None) -> list[sa.ColumnElement[bool]]:
     instant = [] if at is None else [table.c.occurred_at <= at]
     return instant if block_number is None else [*instant, table.c.block_number <= block_number]
+
+
+def _held_by(holders: Iterable[LotHolder]) -> sa.ColumnElement[bool]:
+    listed = set(holders)
+    investors = sa.literal([holder for holder in listed if isinstance(holder, UUID)], sa.ARRAY(sa.Uuid))
+    wallets = sa.literal([holder for holder in listed if isinstance(holder, str)], sa.ARRAY(sa.Text))
+    return (LOT.c.investor_id == sa.any_(investors)) | (LOT.c.wallet == sa.any_(wallets))
 
 
 def _by_holder(lots: Iterable[Lot]) -> list[Lot]:

@@ -12,9 +12,10 @@ from uuid import UUID
 
 from muniment.access.commands import require_approval
 from muniment.access.model import Action, Actor, Pending, authorize
-from muniment.compliance.commands import check_transfer
+from muniment.compliance.commands import check_issue, check_transfer
 from muniment.infra.evm.sender import ChainTransaction
 from muniment.instruments.model.securities import TokenisedSecurity, tokenised
+from muniment.register.commands import check_code, check_paid
 from muniment.register.model.turnaround import TurnaroundItem, TurnaroundReport, turnaround
 from muniment.settlement.errors import (
     BadCursor,
@@ -41,6 +42,7 @@ from muniment.settlement.model import (
     Leg,
     RefusedAllotment,
     RequestedInstruction,
+    SaleTerms,
     SettledInstruction,
     SubmittedInstruction,
     batches,
@@ -48,6 +50,7 @@ from muniment.settlement.model import (
 )
 from muniment.settlement.ports import ExternalMint, InstructionPlace, SettlementUnit
 from muniment.units.decisions import Reason, Refused
+from muniment.units.errors import MunimentError
 from muniment.units.ids import Address, ChainTransactionId, InstructionId, InvestorId, SecurityId, TransactionHash, parse_id
 from muniment.units.instants import instant_text, parse_instant
 from muniment.units.money import Money
@@ -79,6 +82,7 @@ class IssueShares:
                     "investor_id": None if allotment.investor_id is None else str(allotment.investor_id),
                     "wallet": allotment.wallet,
                     "shares": str(allotment.shares),
+                    **allotment.sale.as_json(),
                 }
                 for allotment in self.allotments
             ],
@@ -95,6 +99,7 @@ class IssueShares:
                     shares=int(entry["shares"]),
                     investor_id=None if entry["investor_id"] is None else InvestorId(parse_id(entry["investor_id"])),
                     wallet=None if entry["wallet"] is None else Address(entry["wallet"]),
+                    sale=SaleTerms.from_json(entry),
                 )
                 for entry in body["allotments"]
             ),
@@ -220,7 +225,7 @@ def issue(actor: Actor, request: IssueShares, *, unit: SettlementUnit) -> IssueR
             part=part,
             security_id=request.security_id,
             kind=InstructionKind.ISSUE,
-            legs=tuple(Leg(None, entry.wallet, entry.allotment.shares) for entry in batch),
+            legs=tuple(Leg(None, entry.wallet, entry.allotment.shares, entry.sale) for entry in batch),
             unit=unit,
         )
         for part, batch in enumerate(batches(accepted))
@@ -448,7 +453,7 @@ def _sort_out(request: IssueShares, *, unit: SettlementUnit) -> tuple[tuple[Acce
     room = _room(security, unit=unit)
     accepted: list[AcceptedAllotment] = []
     refused: list[RefusedAllotment] = []
-    given: defaultdict[str, int] = defaultdict(int)
+    given: defaultdict[str, list[Allotment]] = defaultdict(list)
     seen: set[Address] = set()
     for allotment in request.allotments:
         wallet, holder = _receiver(allotment, unit=unit)
@@ -456,18 +461,44 @@ def _sort_out(request: IssueShares, *, unit: SettlementUnit) -> tuple[tuple[Acce
             raise DuplicateReceiver(wallet=wallet)
         seen.add(wallet)
         # The rules count per investor: two wallets of one investor are asked for as one.
-        decision = check_transfer(
-            request.security_id, from_wallet=None, to_wallet=wallet, shares=allotment.shares + given[holder], unit=unit
+        together = [*given[holder], allotment]
+        answer = check_issue(
+            request.security_id,
+            to_wallet=wallet,
+            shares=sum(each.shares for each in together),
+            exemption=allotment.sale.exemption,
+            paid=_paid_for(together),
+            unit=unit,
         )
+        decision = _unsayable(allotment.sale) or answer.decision
         if isinstance(decision, Refused):
             refused.append(RefusedAllotment(allotment, wallet, decision))
         elif room is not None and allotment.shares > room:
             refused.append(RefusedAllotment(allotment, wallet, _over_authorized(allotment.shares, room, security.terms.decimals)))
         else:
-            given[holder] += allotment.shares
+            given[holder].append(allotment)
             room = None if room is None else room - allotment.shares
-            accepted.append(AcceptedAllotment(allotment, wallet))
+            accepted.append(AcceptedAllotment(allotment, wallet, replace(allotment.sale, exemption=answer.exemption)))
     return tuple(accepted), tuple(refused)
+
+
+def _paid_for(allotments: Sequence[Allotment]) -> Money | None:
+    """Return what one investor pays for all of these, where it is stated of each and in one currency."""
+    stated = [allotment.sale.paid for allotment in allotments if allotment.sale.paid is not None]
+    if len(stated) < len(allotments) or len({paid.currency for paid in stated}) != 1:
+        return None
+    return Money(sum(paid.minor_units for paid in stated), stated[0].currency)
+
+
+def _unsayable(sale: SaleTerms) -> Refused | None:
+    """Return why the terms cannot be written into the register: what stands there are codes and amounts, nothing else."""
+    try:
+        check_code(sale.exemption, field="exemption")
+        check_code(sale.buyer_category, field="buyer_category")
+        check_paid(sale.paid, field="paid")
+    except MunimentError as error:
+        return Refused((Reason(error.code, error.sentence, facts=error.facts, cure=error.cure_sentence),))
+    return None
 
 
 def _room(security: TokenisedSecurity, *, unit: SettlementUnit) -> int | None:
@@ -498,13 +529,19 @@ def _not_nothing(
 
 def _issued_before(request: IssueShares, instructions: Sequence[Instruction], *, unit: SettlementUnit) -> IssueReport:
     """Return the report on a request that was carried out already; refuse another request under its id."""
-    given = {(leg.to_wallet, leg.shares) for instruction in instructions for leg in instruction.legs}
+    given = {(leg.to_wallet, leg.shares): leg.sale for instruction in instructions for leg in instruction.legs if leg.to_wallet is not None}
     asked = {(_receiver(allotment, unit=unit)[0], allotment.shares): allotment for allotment in request.allotments}
     kinds = {(instruction.kind, instruction.security_id) for instruction in instructions}
-    if kinds != {(InstructionKind.ISSUE, request.security_id)} or not given <= asked.keys():
+    if kinds != {(InstructionKind.ISSUE, request.security_id)} or not given.keys() <= asked.keys():
+        raise KeyReused(request_id=str(request.request_id))
+    if not all(asked[place].sale.is_fulfilled_by(sale) for place, sale in given.items()):
         raise KeyReused(request_id=str(request.request_id))
     _, refused = _sort_out(request, unit=unit)
-    accepted = tuple(AcceptedAllotment(allotment, wallet) for (wallet, shares), allotment in asked.items() if (wallet, shares) in given)
+    accepted = tuple(
+        AcceptedAllotment(allotment, wallet, given[wallet, shares])
+        for (wallet, shares), allotment in asked.items()
+        if (wallet, shares) in given
+    )
     left_out = tuple(entry for entry in refused if (entry.wallet, entry.allotment.shares) not in given)
     return IssueReport(request.request_id, accepted, left_out, tuple(instructions))
 

@@ -33,6 +33,7 @@ from muniment.settlement.model import (
     InstructionState,
     IssueReport,
     RequestedInstruction,
+    SaleTerms,
     SettledInstruction,
     SubmittedInstruction,
     state_name,
@@ -41,6 +42,7 @@ from muniment.settlement.ports import SettlementUnit
 from muniment.units.decisions import Refused
 from muniment.units.errors import Place
 from muniment.units.ids import Address, InstructionId, InvestorId, SecurityId, TenantId, new_id, parse_id
+from muniment.units.money import Money
 from muniment.units.payment_tokens import PaymentToken
 from muniment.units.shares import format_shares, parse_shares
 
@@ -66,12 +68,26 @@ class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A shape on the wire: no field that we do not know."""
 
 
+class PaidBody(_Wire, frozen=True, kw_only=True):
+    """What is paid for all shares of a receiver, as decimal text."""
+
+    amount: Annotated[str, msgspec.Meta(max_length=100)]
+    currency: Annotated[str, msgspec.Meta(min_length=3, max_length=3)]
+
+
 class AllotmentBody(_Wire, frozen=True, kw_only=True):
-    """Shares as decimal text for an investor (in the first wallet) or for one named wallet."""
+    """Shares as decimal text for an investor (in the first wallet) or for one named wallet.
+
+    `exemption` is the rule that they are sold under, such as us.regd.506c: in its jurisdiction no other is asked. Without it the one
+    that the check finds is recorded. With `paid` and `buyer_category` it becomes what the register knows of the lot.
+    """
 
     shares: Text
     investor_id: Text | None = None
     wallet: Text | None = None
+    exemption: Annotated[str, msgspec.Meta(max_length=80)] | None = None
+    paid: PaidBody | None = None
+    buyer_category: Annotated[str, msgspec.Meta(max_length=80)] | None = None
 
 
 class NewIssueBody(_Wire, frozen=True, kw_only=True):
@@ -125,11 +141,14 @@ class NewPaymentTokenBody(_Wire, frozen=True, kw_only=True):
 
 
 class LegBody(_Wire, frozen=True, kw_only=True):
-    """Shares from one wallet to another."""
+    """Shares from one wallet to another; of an issue, on which terms they are sold as far as known."""
 
     from_wallet: str | None
     to_wallet: str | None
     shares: str
+    exemption: str | None = None
+    paid: PaidBody | None = None
+    buyer_category: str | None = None
 
 
 class InstructionBody(_Wire, frozen=True, kw_only=True):
@@ -170,11 +189,14 @@ class RefusedAllotmentBody(_Wire, frozen=True, kw_only=True):
 
 
 class AcceptedAllotmentBody(_Wire, frozen=True, kw_only=True):
-    """An allotment that is issued, with the wallet it goes to."""
+    """An allotment that is issued, with the wallet it goes to and the terms that the register will know: stated, or found by the check."""
 
     shares: str
     investor_id: str | None
     wallet: str
+    exemption: str | None = None
+    paid: PaidBody | None = None
+    buyer_category: str | None = None
 
 
 class IssueReportBody(_Wire, frozen=True, kw_only=True):
@@ -515,6 +537,11 @@ def _allotment(body: AllotmentBody, decimals: int, place: int) -> Allotment:
         shares=parse_shares(body.shares, decimals=decimals, field=f"{field}.shares"),
         investor_id=None if body.investor_id is None else InvestorId(parse_id(body.investor_id, field=f"{field}.investor_id")),
         wallet=None if body.wallet is None else parse_address(body.wallet, field=f"{field}.wallet"),
+        sale=SaleTerms(
+            exemption=body.exemption,
+            paid=None if body.paid is None else Money.parse(body.paid.amount, body.paid.currency, field=f"{field}.paid"),
+            buyer_category=body.buyer_category,
+        ),
     )
 
 
@@ -549,7 +576,17 @@ def _requested(instruction: Instruction, decimals: int) -> InstructionBody:
 
 def _instruction(state: InstructionState, decimals: int) -> InstructionBody:
     instruction = state.instruction
-    legs = [LegBody(from_wallet=leg.from_wallet, to_wallet=leg.to_wallet, shares=_shares(leg.shares, decimals)) for leg in instruction.legs]
+    legs = [
+        LegBody(
+            from_wallet=leg.from_wallet,
+            to_wallet=leg.to_wallet,
+            shares=_shares(leg.shares, decimals),
+            exemption=leg.sale.exemption,
+            paid=_paid(leg.sale.paid),
+            buyer_category=leg.sale.buyer_category,
+        )
+        for leg in instruction.legs
+    ]
     body = InstructionBody(
         instruction_id=str(instruction.instruction_id),
         request_id=str(instruction.request_id),
@@ -588,7 +625,12 @@ def _report(report: IssueReport, decimals: int) -> IssueReportBody:
         request_id=str(report.request_id),
         accepted=[
             AcceptedAllotmentBody(
-                shares=_shares(entry.allotment.shares, decimals), investor_id=_text(entry.allotment.investor_id), wallet=entry.wallet
+                shares=_shares(entry.allotment.shares, decimals),
+                investor_id=_text(entry.allotment.investor_id),
+                wallet=entry.wallet,
+                exemption=entry.sale.exemption,
+                paid=_paid(entry.sale.paid),
+                buyer_category=entry.sale.buyer_category,
             )
             for entry in report.accepted
         ],
@@ -603,6 +645,10 @@ def _report(report: IssueReport, decimals: int) -> IssueReportBody:
         ],
         instructions=[str(instruction.instruction_id) for instruction in report.instructions],
     )
+
+
+def _paid(paid: Money | None) -> PaidBody | None:
+    return None if paid is None else PaidBody(amount=paid.amount, currency=paid.currency)
 
 
 def _transaction(transaction: ChainTransaction) -> TransactionBody:

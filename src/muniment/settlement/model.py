@@ -9,12 +9,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid5
 
 from muniment.units.decisions import Reason, Refused
 from muniment.units.errors import plain
 from muniment.units.ids import Address, InstructionId, InvestorId, SecurityId, TenantId, TransactionHash, UserId
+from muniment.units.money import Money
 
 LEGS_MAX = 100
 """Receivers in one transaction: a hundred new holders stay well under EIP-7825's 16,777,216 gas."""
@@ -31,12 +32,52 @@ class InstructionKind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class SaleTerms:
+    """On which terms the issuer sells shares to one receiver; None is not known. `exemption` a rule's id, `paid` for all the shares."""
+
+    exemption: str | None = None
+    paid: Money | None = None
+    buyer_category: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the terms that are known."""
+        found = {
+            "exemption": self.exemption,
+            "paid": None if self.paid is None else self.paid.as_json(),
+            "buyer_category": self.buyer_category,
+        }
+        return {name: term for name, term in found.items() if term is not None}
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> SaleTerms:
+        """Return the terms that `as_json` gave."""
+        paid = body.get("paid")
+        return cls(
+            exemption=body.get("exemption"),
+            paid=None if paid is None else Money.parse(paid["amount"], paid["currency"]),
+            buyer_category=body.get("buyer_category"),
+        )
+
+    def is_fulfilled_by(self, other: SaleTerms) -> bool:
+        """Return whether terms as they were stored are these: what was left open may have been found since."""
+        same = (self.paid, self.buyer_category) == (other.paid, other.buyer_category)
+        return same and self.exemption in {None, other.exemption}
+
+
+UNSTATED: Final = SaleTerms()
+
+
+@dataclass(frozen=True, slots=True)
 class Leg:
-    """Shares from one wallet to another; at issue there is no wallet they come from, at burning none they go to."""
+    """Shares from one wallet to another; at issue there is no wallet they come from, at burning none they go to.
+
+    `sale` is said of issues only.
+    """
 
     from_wallet: Address | None
     to_wallet: Address | None
     shares: int
+    sale: SaleTerms = UNSTATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +105,10 @@ class Instruction:
     @property
     def digest(self) -> str:
         """SHA-256 of what is to happen, so that a key used twice is seen to mean one thing or two."""
-        body = [str(self.security_id), self.kind.value, [[leg.from_wallet, leg.to_wallet, str(leg.shares)] for leg in self.legs]]
+        legs = [
+            [leg.from_wallet, leg.to_wallet, str(leg.shares), *([leg.sale.as_json()] if leg.sale != UNSTATED else [])] for leg in self.legs
+        ]
+        body = [str(self.security_id), self.kind.value, legs]
         return hashlib.sha256(json.dumps(body, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -146,6 +190,7 @@ class Allotment:
     shares: int
     investor_id: InvestorId | None = None
     wallet: Address | None = None
+    sale: SaleTerms = UNSTATED
 
     def __post_init__(self) -> None:
         """Hold the one invariant: exactly one receiver."""
@@ -154,10 +199,11 @@ class Allotment:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedAllotment:
-    """An allotment that will be issued, with the wallet it goes to."""
+    """An allotment that will be issued, with the wallet it goes to and the terms of the sale: as stated, with what the check found."""
 
     allotment: Allotment
     wallet: Address
+    sale: SaleTerms = UNSTATED
 
 
 @dataclass(frozen=True, slots=True)

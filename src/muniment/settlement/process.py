@@ -8,17 +8,19 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeAlias, assert_never
 
-from muniment.access.model import AuditHead, Broken, verify_chain
+from muniment.access.model import SYSTEM_USER_ID, AuditHead, Broken, verify_chain
 from muniment.compliance.commands import check_transfer
 from muniment.infra.crashpoints import crashpoint
 from muniment.infra.jobs import Done, ProcessOutcome, Waiting
 from muniment.instruments.model.securities import ClosedSecurity, DeployedSecurity, OpenSecurity
 from muniment.instruments.ports import InstrumentsUnit
-from muniment.register.model import ZERO_ADDRESS, Movement, RegisterVerification, TokenReference, token_reference
+from muniment.register.commands import IssuedTo, note_issue
+from muniment.register.model import ZERO_ADDRESS, LotAnnotation, Movement, RegisterVerification, TokenReference, token_reference
 from muniment.register.process import rebuild, rebuild_deeds
 from muniment.settlement.commands import SETTLE_JOB
 from muniment.settlement.events import InstructionFailed, InstructionSettled
 from muniment.settlement.model import (
+    UNSTATED,
     ChainMove,
     Difference,
     FailedInstruction,
@@ -34,7 +36,7 @@ from muniment.settlement.model import (
 )
 from muniment.settlement.ports import Call, ChainRefusal, SettlementUnit, SignedPurpose
 from muniment.units.decisions import Reason, Refused
-from muniment.units.ids import Address, InstructionId, TenantId
+from muniment.units.ids import Address, InstructionId, TenantId, TransactionHash
 
 BeginSettlement: TypeAlias = Callable[[], AbstractContextManager[SettlementUnit]]
 
@@ -119,6 +121,7 @@ def _finish(state: SubmittedInstruction, *, unit: SettlementUnit) -> ProcessOutc
     if transaction.succeeded:
         if unit.register.read_block() < transaction.block_number:
             return Waiting("settlement.register_behind")
+        _note_sales(instruction, transaction.hash, unit=unit)
         unit.instructions.save(SettledInstruction(instruction, transaction.hash, transaction.block_number, unit.clock.now()))
         unit.outbox.record(
             InstructionSettled(
@@ -163,6 +166,23 @@ def _explained(instruction: Instruction, refusal: ChainRefusal, *, unit: Settlem
             if found:
                 return found[0]
     return Reason(refusal.code, refusal.sentence)
+
+
+def _note_sales(instruction: Instruction, transaction_hash: TransactionHash, *, unit: SettlementUnit) -> None:
+    """Hand the terms of an issue to the register, which knows the movements now; run again, it changes nothing."""
+    if instruction.kind is not InstructionKind.ISSUE:
+        return
+    by = instruction.requested_by or SYSTEM_USER_ID
+    issued = [
+        IssuedTo(
+            leg.to_wallet,
+            leg.shares,
+            LotAnnotation(exemption=leg.sale.exemption, paid=leg.sale.paid, buyer_category=leg.sale.buyer_category, annotated_by=by),
+        )
+        for leg in instruction.legs
+        if leg.to_wallet is not None and leg.sale != UNSTATED
+    ]
+    note_issue(instruction.security_id, transaction_hash, issued, unit=unit)
 
 
 def look_again(instruction_id: InstructionId, *, begin: BeginSettlement) -> None:

@@ -21,12 +21,14 @@ from muniment.settlement.model import (
     InstructionState,
     Leg,
     RequestedInstruction,
+    SaleTerms,
     SettledInstruction,
     SubmittedInstruction,
     state_name,
 )
 from muniment.settlement.ports import ExternalMint, InstructionPlace, SignedPurpose
 from muniment.units.ids import Address, ChainTransactionId, InstructionId, SecurityId, TenantId, TransactionHash, UserId
+from muniment.units.money import Money
 from muniment.units.payment_tokens import PaymentToken
 
 INSTRUCTION = sa.Table(
@@ -64,6 +66,10 @@ LEG = sa.Table(
     sa.Column("from_wallet", sa.Text),
     sa.Column("to_wallet", sa.Text),
     sa.Column("shares", sa.Numeric(78, 0), nullable=False),
+    sa.Column("exemption", sa.Text),
+    sa.Column("buyer_category", sa.Text),
+    sa.Column("paid_minor_units", sa.Numeric(78, 0)),
+    sa.Column("paid_currency", sa.Text),
     schema="settlement",
 )
 EXTERNAL_MINT = sa.Table(
@@ -128,6 +134,10 @@ class PostgresInstructions:
                     "from_wallet": leg.from_wallet,
                     "to_wallet": leg.to_wallet,
                     "shares": leg.shares,
+                    "exemption": leg.sale.exemption,
+                    "buyer_category": leg.sale.buyer_category,
+                    "paid_minor_units": None if leg.sale.paid is None else leg.sale.paid.minor_units,
+                    "paid_currency": None if leg.sale.paid is None else leg.sale.paid.currency,
                 }
                 for position, leg in enumerate(instruction.legs)
             ],
@@ -248,6 +258,11 @@ class PostgresInstructions:
                     None if leg.from_wallet is None else Address(leg.from_wallet),
                     None if leg.to_wallet is None else Address(leg.to_wallet),
                     int(leg.shares),
+                    SaleTerms(
+                        exemption=leg.exemption,
+                        paid=None if leg.paid_minor_units is None else Money(int(leg.paid_minor_units), leg.paid_currency),
+                        buyer_category=leg.buyer_category,
+                    ),
                 )
             )
         return [_state(row, tuple(legs.get(row.instruction_id, ()))) for row in rows]

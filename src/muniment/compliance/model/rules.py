@@ -222,14 +222,35 @@ SHARE_LIMITS = frozenset({MaximumBalancePerInvestor.kind, SupplyCap.kind, Minimu
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """One version of a security's rules; a later version replaces it whole from its own instant on."""
+    """One version of a security's rules; a later version replaces it whole from its own instant on.
+
+    The issuer's rules and what packs of law add are kept apart, so that neither is lost when the other changes.
+    """
 
     security_id: SecurityId
     version: int
     effective_at: dt.datetime
     rules: tuple[Rule, ...]
+    """What the issuer set."""
+    by_law: tuple[Rule, ...]
+    """What the packs let the chain enforce; empty where they were not brought to it."""
+    enforced: tuple[Rule, ...]
+    """Both together, as the chain holds them."""
     applied_at: dt.datetime | None = None
     """When the chain was seen to enforce it."""
+
+
+def standing(versions: Sequence[RuleSet], *, at: dt.datetime) -> tuple[RuleSet | None, tuple[RuleSet, ...]]:
+    """Return the version that counts at an instant, and those that will, by their day; of versions that have begun the newest counts."""
+    begun = [version for version in versions if version.effective_at <= at]
+    waiting = [
+        version
+        for version in versions
+        if version.effective_at > at
+        and not any(other.version > version.version and other.effective_at <= version.effective_at for other in versions)
+    ]
+    present = max(begun, key=lambda version: version.version, default=None)
+    return present, tuple(sorted(waiting, key=lambda version: version.effective_at))
 
 
 def check_rules(rules: Sequence[Rule]) -> tuple[Rule, ...]:

@@ -23,6 +23,7 @@ from muniment.register.model.lots import (
     lot_line,
     lots_after,
     pick,
+    reached,
     replay,
 )
 from muniment.register.model.movements import (
@@ -111,6 +112,7 @@ __all__ = [
     "movement_line",
     "notice_line",
     "pick",
+    "reached",
     "recovery_paths",
     "replay",
     "token_reference",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final, TypeAlias
@@ -181,6 +181,11 @@ class LotBook:
 
     def take_in(self, events: Iterable[TokenEvent]) -> None:
         """Take whole blocks in: a recovery's notice and its movement stand in one transaction, in either order."""
+        self._take_in(events, None, {})
+
+    def _take_in(
+        self, events: Iterable[TokenEvent], holders: Collection[LotHolder] | None, arrived: Mapping[tuple[int, int], Sequence[Lot]]
+    ) -> None:
         listed = list(events)
         recoveries = {
             (event.transaction_hash, event.wallet, event.new_wallet)
@@ -193,7 +198,23 @@ class LotBook:
                 key = (event.transaction_hash, seen[event.transaction_hash])
                 seen[event.transaction_hash] += 1
                 recovered = (event.transaction_hash, event.from_wallet, event.to_wallet) in recoveries
-                self._move(event, key, recovered=recovered)
+                giver, taker = self.holder_of(event.from_wallet), self.holder_of(event.to_wallet)
+                if holders is None or giver in holders or (giver is None and taker in holders):
+                    self._move(event, key, recovered=recovered, opens=holders is None or taker in holders)
+                elif taker in holders:
+                    for lot in arrived.get((event.block_number, event.log_index), ()):
+                        self._open_lot(lot)
+
+    def take_in_again(self, events: Iterable[TokenEvent], holders: Collection[LotHolder], *, arrived: Iterable[Lot]) -> None:
+        """Take whole blocks in for some holders only, those whom `reached` names.
+
+        What others gave to them is in `arrived`, the lots as they were opened. What they gave to others is taken from them and opens
+        nothing: it was given before anything of theirs changed, and the others have it already.
+        """
+        by_place: defaultdict[tuple[int, int], list[Lot]] = defaultdict(list)
+        for lot in sorted(arrived, key=lambda lot: lot.place):
+            by_place[lot.block_number, lot.log_index].append(replace(lot, quantity=lot.opened_quantity))
+        self._take_in(events, holders, by_place)
 
     def changes(self) -> LotChanges:
         """Return what was opened and taken since the beginning."""
@@ -208,7 +229,7 @@ class LotBook:
         """Return whose lots a wallet's shares are in; None for the zero address, which is the issuer's side."""
         return None if wallet == ZERO_ADDRESS else self.owners.get(wallet, wallet)
 
-    def _move(self, movement: Movement, key: MovementKey, *, recovered: bool) -> None:
+    def _move(self, movement: Movement, key: MovementKey, *, recovered: bool, opens: bool) -> None:
         giver, taker = self.holder_of(movement.from_wallet), self.holder_of(movement.to_wallet)
         # Between two wallets of one holder nothing is acquired, and a movement of nothing opens no lot.
         if giver == taker or movement.shares == 0:
@@ -220,7 +241,7 @@ class LotBook:
             self._issue(movement, key, taker, said, consideration)
             return
         pieces = list(self._pick(giver, movement, said, consideration))
-        if taker is not None:
+        if taker is not None and opens:
             for part, (lot, quantity) in enumerate(pieces):
                 passed = _passed_on(lot, quantity, movement, key, part, giver=giver, taker=taker, said=said, consideration=consideration)
                 self._open_lot(passed)
@@ -358,6 +379,25 @@ def _passed_on(
         part=part,
         occurred_at=movement.occurred_at,
     )
+
+
+def reached(events: Iterable[TokenEvent], movements: Iterable[Movement], *, owners: Mapping[Address, InvestorId]) -> frozenset[LotHolder]:
+    """Return whose lots hang on some movements: both sides of each, and whoever got shares from one of them in the events.
+
+    `events` are whole blocks in the chain's order, from the block of the first of the movements on.
+    """
+
+    def sides(movement: Movement) -> Iterator[LotHolder | None]:
+        for wallet in (movement.from_wallet, movement.to_wallet):
+            yield None if wallet == ZERO_ADDRESS else owners.get(wallet, wallet)
+
+    found = {side for movement in movements for side in sides(movement) if side is not None}
+    for event in events:
+        if isinstance(event, Movement) and event.deed_id == FUNGIBLE:
+            giver, taker = sides(event)
+            if giver in found and taker is not None:
+                found.add(taker)
+    return frozenset(found)
 
 
 def replay(

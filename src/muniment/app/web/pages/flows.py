@@ -35,6 +35,7 @@ from muniment.compliance.model.rules import (
     VenuesOnly,
     VolumeLimit,
     WholePosition,
+    standing,
 )
 from muniment.instruments.commands import view_security
 from muniment.instruments.model.securities import Security
@@ -166,7 +167,7 @@ def show_rules(request: MunimentRequest, actor: AsActor, begin: Begin, security_
     with begin(actor.tenant_id) as unit:
         security = view_security(actor, security_id_of(security_id), unit=unit)
         head = head_of(actor, security, tab="rules", unit=unit)
-        rule_set = next(reversed(view_rules(actor, security.terms.security_id, unit=unit)), None)
+        rule_set, waiting = standing(view_rules(actor, security.terms.security_id, unit=unit), at=unit.clock.now())
     note = ""
     if rule_set is not None:
         since = (
@@ -179,8 +180,10 @@ def show_rules(request: MunimentRequest, actor: AsActor, begin: Begin, security_
         title=security.terms.name,
         security=head,
         crumbs=crumbs_of(security, ("Rules", "")),
-        rules=[] if rule_set is None else [identity_rule(), *(rule_row(rule, security) for rule in rule_set.rules)],
+        rules=[] if rule_set is None else [identity_rule(), *(rule_row(rule, security) for rule in rule_set.enforced)],
         rules_note=note,
+        by_law=[] if rule_set is None else [rule.rule_id for rule in rule_set.by_law],
+        waiting=[(version, [rule_row(rule, security) for rule in version.enforced]) for version in waiting],
         may_set=permits(actor, Action.COMPLIANCE_SET_RULES),
     )
 

@@ -22,7 +22,7 @@ from muniment.app.web.pages.previewing import PACK_PREFIX, Values, execute, fres
 from muniment.app.web.pages.securities import crumbs_of, head_of, security_id_of
 from muniment.app.web.reading import AsActor, Begin, Id, shares_text
 from muniment.app.web.render import page, wrong
-from muniment.app.web.views import FormState, Mark, Option, Preview
+from muniment.app.web.views import FormState, Mark, Option, Preview, RuleRow
 from muniment.app.web.words import count, percent, permille
 from muniment.compliance.commands import (
     AssessAsset,
@@ -32,12 +32,12 @@ from muniment.compliance.commands import (
     bring_law_to_chain,
     check_law,
     choose_law,
-    rules_by_law,
+    law_off_chain,
     sign_assessment,
     view_assessments,
     view_law,
 )
-from muniment.compliance.errors import AssessmentNotFound
+from muniment.compliance.errors import AssessmentNotFound, RulesInvalid
 from muniment.compliance.http import parse_asset_id
 from muniment.compliance.model.law.book import LawRule, rule_book
 from muniment.compliance.model.law.choices import LawChoice
@@ -131,8 +131,7 @@ def show_law(
         head = head_of(actor, security, tab="law", unit=unit)
         asset = unit.assets.get(security.terms.asset_record_id)
         assessments = unit.howey_records.all(asset.asset_id)
-        missing = rules_by_law(known, unit=unit)
-        wanted = [rule_row(rule, security) for rule in missing or () if rule.rule_id in rule_book().rules]
+        wanted, unwanted, conflict = _not_on_chain(security, unit=unit)
         outcome = None
         breaks: Sequence[BreakLine] = ()
         if (packs or on) and isinstance(security, TokenisedSecurity):
@@ -153,6 +152,8 @@ def show_law(
         chosen=set(packs or (() if choice is None else choice.packs)),
         on=on or now.date().isoformat(),
         wanted=wanted,
+        unwanted=unwanted,
+        conflict=conflict,
         may_set=permits(actor, Action.COMPLIANCE_SET_RULES),
         may_choose=permits(actor, Action.COMPLIANCE_CHOOSE_LAW),
         may_ask=permits(actor, Action.COMPLIANCE_CHECK) and isinstance(security, TokenisedSecurity),
@@ -165,6 +166,21 @@ def show_law(
         assessment_mark=OUTCOMES[assessments[-1].assessment.outcome] if assessments else None,
         asset_id=asset.asset_id,
     )
+
+
+def _not_on_chain(security: Security, *, unit: ServicingUnit) -> tuple[list[RuleRow], list[RuleRow], str]:
+    """Return what the chain would enforce anew if the packs were brought to it, what it would no longer, and why it cannot be."""
+    security_id = security.terms.security_id
+    present = unit.rule_sets.in_effect(security_id, unit.clock.now())
+    held = () if present is None else present.enforced
+    try:
+        together = law_off_chain(security_id, unit=unit)
+    except RulesInvalid as error:
+        return [], [], str(error)
+    if together is None:
+        return [], [], ""
+    wanted = [rule_row(rule, security) for rule in together if rule not in held]
+    return wanted, [rule_row(rule, security) for rule in held if rule not in together], ""
 
 
 def _shown(value: Any) -> str:

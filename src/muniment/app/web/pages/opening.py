@@ -154,7 +154,7 @@ def _opening_page(
         preview = Preview(title="Nobody has set its rules", reasons=[reason_of_error(RulesNotSet(security_id=security_id))])
     else:
         version = str(rule_set.version)
-        rows = [identity_rule(), *(rule_row(rule, security) for rule in rule_set.rules)]
+        rows = [identity_rule(), *(rule_row(rule, security) for rule in rule_set.enforced)]
         preview = Preview(
             button=f"Open {symbol} for transfers",
             title=f"It opens under version {version} of its rules",

@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime as dt
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, KeysView, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate, chain
@@ -123,16 +123,20 @@ class Case:
         return sum((investor := self.investors.get(each)) is not None and investor.is_us_person for each in self.holders)
 
     @cached_property
-    def crowdfunding_holders(self) -> frozenset[str]:
-        """Holders all of whose shares were sold under Regulation Crowdfunding."""
-        return frozenset(
-            each for each in self.holders if all(self.exemption_of(each, lot.exemption) == "us.regcf" for lot in self.lots[each])
-        )
+    def _holders_only_under(self) -> dict[frozenset[str], tuple[frozenset[str], int]]:
+        return {}
 
-    @cached_property
-    def crowdfunding_non_accredited(self) -> int:
-        """Those of them who count and are not accredited."""
-        return sum(not self.is_accredited(each) for each in self.crowdfunding_holders & self.counted_holders)
+    def holders_only_under(self, exemptions: frozenset[str]) -> tuple[frozenset[str], int]:
+        """Return the counted holders all of whose shares were sold under some of these exemptions, and how many are not accredited."""
+        known = self._holders_only_under
+        if exemptions not in known:
+            found = frozenset(
+                each
+                for each in self.counted_holders
+                if all(self.exemption_of(each, lot.exemption) in exemptions for lot in self.lots[each])
+            )
+            known[exemptions] = found, sum(not self.is_accredited(each) for each in found)
+        return known[exemptions]
 
     @cached_property
     def beneficial_owners(self) -> int:
@@ -298,9 +302,23 @@ class Case:
         return {seller: _Series(sales, self.amount_of) for seller, sales in grouped.items()}
 
     def sold_by(self, investor_id: str, *, after: dt.date, until: dt.date) -> int:
-        """Return how much a holder resold after a day and up to another, in base units."""
-        series = self._resales_by_seller.get(investor_id)
-        return 0 if series is None else series.quantity(after, until)
+        """Return how much a holder, and whoever counts as one with it, resold after a day and up to another, in base units."""
+        found = self._resales_by_seller
+        sellers = self.sellers_with(investor_id)
+        return sum(found[each].quantity(after, until) for each in sellers if each in found)
+
+    def sellers_with(self, investor_id: str) -> frozenset[str]:
+        """Return who resells as one with an investor, itself among them (17 CFR 230.144(a)(2))."""
+        alone = frozenset({investor_id})
+        return alone.union(*(self._sellers.get(group, alone) for group in _sells_as(self.investors.get(investor_id))))
+
+    @cached_property
+    def _sellers(self) -> dict[str, frozenset[str]]:
+        grouped: defaultdict[str, set[str]] = defaultdict(set)
+        for investor_id, investor in self.investors.items():
+            for group in _sells_as(investor):
+                grouped[group].add(investor_id)
+        return {group: frozenset(members) for group, members in grouped.items()}
 
     # --- money ---------------------------------------------------------------------------------------------------------------------
 
@@ -329,6 +347,13 @@ class Case:
         digits = MINOR_DIGITS[currency] - MINOR_DIGITS[self.terms.currency]
         scaled = minor * rate * 10 ** max(digits, 0)
         return divide(scaled, RATE_SCALE * 10 ** max(-digits, 0), rounding=rounding)
+
+
+def _sells_as(investor: InvestorFacts | None) -> Iterator[str]:
+    if investor is not None and investor.household and investor.kind.is_natural:
+        yield f"household {investor.household}"
+    if investor is not None and investor.sells_with:
+        yield f"group {investor.sells_with}"
 
 
 class _Series:

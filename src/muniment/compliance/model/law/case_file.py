@@ -75,6 +75,7 @@ class InvestorBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verification: VerificationBody | None = None
     sophisticated: bool = False
     household: Text | None = None
+    sells_with: Text | None = None
     qualified_institutional_buyer: bool | None = None
     qualified_purchaser: bool | None = None
     knowledgeable_employee: bool = False
@@ -154,6 +155,9 @@ class TermsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     admitted: Quantity | None = None
     average_weekly_volume: Quantity | None = None
     total_assets_usd: Amount | None = None
+    public_float_usd: Amount | None = None
+    annual_revenue_usd: Amount | None = None
+    information_right_144a: bool | None = None
     is_qualifying_venture_fund: bool = False
     fund_capital_usd: Amount | None = None
     market_capitalisation_eur: Amount | None = None
@@ -199,6 +203,7 @@ class ProposedBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
     """What is proposed. `kind`: sale, transfer, match, payment, classification or snapshot. `to` “issuer”: back to the issuer.
 
     `how`: sale, gift, estate, pledge or family. A sale by the issuer has no `from`. `offered_on` is where a reflection period begins.
+    `exemption` is the one that a sale is made under, such as us.regd.506c: in its jurisdiction no other is asked.
     """
 
     kind: Text
@@ -210,6 +215,7 @@ class ProposedBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
     currency: Text | None = None
     how: Text = "sale"
     offered_on: Day | None = None
+    exemption: Text | None = None
 
 
 HOWS = ("sale", "gift", "estate", "pledge", "family")
@@ -460,6 +466,7 @@ def _proposal(body: ProposedBody, terms: Terms) -> Proposal:
         how=body.how,
         offered_on=None if body.offered_on is None else _day(body.offered_on, f"{field}.offered_on"),
         to_issuer=to_issuer,
+        exemption=body.exemption,
     )
 
 

@@ -77,31 +77,56 @@ class Count:
 def counts_12g(rule: LawRule, ask: SnapshotQuestion) -> tuple[Count, ...]:
     """Return the counts of section 12(g): all holders of record and those not accredited; none where the issuer is too small.
 
-    Crowdfunding holders are left out where the issuer keeps a registered transfer agent and has at most 25 million dollars of assets;
-    for a foreign private issuer only holders in the United States count, against their own limit.
+    Holders of crowdfunded shares alone, or of shares of a tier 2 offering of Regulation A, are left out as `_left_out` says; for a
+    foreign private issuer only holders in the United States count, against their own limit.
     """
     params, terms, case = rule.params, ask.case.terms, ask.case
     if terms.total_assets_usd is not None and terms.total_assets_usd <= params["total_assets_usd_gt"] * classes.CENTS:
         return ()
-    exempt: frozenset[str] = frozenset()
-    small = terms.total_assets_usd is not None and terms.total_assets_usd <= 25_000_000 * classes.CENTS
-    if terms.transfer_agent_registered and small and terms.current_public_information is not False:
-        exempt = case.crowdfunding_holders
-        comes = ask.change.comes
-        if comes is not None and ask.change.issued and case.exemption_of(comes, None) == "us.regcf":
-            exempt |= {comes}
+    left_out = _left_out(case)
+    exempt, exempt_non_accredited = case.holders_only_under(left_out) if left_out else (frozenset[str](), 0)
+    comes = ask.change.comes
+    if comes is not None and ask.change.issued and case.exemption_of(comes, None) in left_out:
+        exempt |= {comes}
     if terms.foreign_private_issuer and case.us_holders + (ask.change.comes is not None) < params["fpi_us_holders_lt"]:
         return ()  # 17 CFR 240.12g3-2(a)
     holders = len(case.counted_holders - exempt) if exempt else len(case.counted_holders)
     weigh = _weight(ask, lambda investor_id: _is_counted(case, investor_id) and investor_id not in exempt)
     counts = [Count("holders", holders, ask.counted(holders, weigh), params["holders_of_record_ge"])]
     if not terms.is_bank:
-        others = case.non_accredited_holders - (case.crowdfunding_non_accredited if exempt else 0)
+        others = case.non_accredited_holders - exempt_non_accredited
         weigh_others = _weight(
             ask, lambda investor_id: _is_counted(case, investor_id) and investor_id not in exempt and not case.is_accredited(investor_id)
         )
         counts.append(Count("non_accredited_holders", others, ask.counted(others, weigh_others), params["non_accredited_holders_ge"]))
     return tuple(counts)
+
+
+CROWDFUNDING_ASSETS_USD_MAX = 25_000_000
+"""17 CFR 240.12g-6(a)(3): above these total assets holders of crowdfunded shares count."""
+
+
+def _left_out(case: Case) -> frozenset[str]:
+    """Return the exemptions whose holders section 12(g) does not count, on the facts that are known.
+
+    Both need a registered transfer agent and current reports. Regulation Crowdfunding: total assets of at most 25 million dollars (17 CFR
+    240.12g-6). Tier 2 of Regulation A: a public float below 75 million dollars or, without any, revenue below 50 (240.12g5-1(a)(7)).
+    """
+    terms = case.terms
+    if not terms.transfer_agent_registered or terms.current_public_information is False:
+        return frozenset()
+    found: set[str] = set()
+    if terms.total_assets_usd is not None and terms.total_assets_usd <= CROWDFUNDING_ASSETS_USD_MAX * classes.CENTS:
+        found.add("us.regcf")
+    params = case.book.rules["us.rega"].params
+    if terms.rega_tier == 2 and terms.public_float_usd is not None:
+        if terms.public_float_usd > 0:
+            is_small = terms.public_float_usd < params["t2_12g_float_usd_lt"] * classes.CENTS
+        else:
+            is_small = terms.annual_revenue_usd is not None and terms.annual_revenue_usd < params["t2_12g_revenue_usd_lt"] * classes.CENTS
+        if is_small:
+            found.add("us.rega")
+    return frozenset(found)
 
 
 def _is_counted(case: Case, investor_id: str) -> bool:

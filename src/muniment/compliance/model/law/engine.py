@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from muniment.compliance.errors import ProposalInvalid
+from muniment.compliance.errors import ExemptionNotChosen, ProposalInvalid
 from muniment.compliance.model.law import investors as classes
 from muniment.compliance.model.law.book import EvaluatedOn, LawRule, rule_book
 from muniment.compliance.model.law.case import Case
@@ -18,7 +18,14 @@ from muniment.compliance.model.law.counts import NO_CHANGE, SNAPSHOT_RULES, Chan
 from muniment.compliance.model.law.facts import EEA, InvestorFacts, Proposal
 from muniment.compliance.model.law.offerings import SALE_RULES, SaleQuestion
 from muniment.compliance.model.law.payments import withholding
-from muniment.compliance.model.law.resales import SALES_ONLY, TRANSFER_RULES, TransferQuestion, form_144_needed, pick_lots
+from muniment.compliance.model.law.resales import (
+    SALES_ONLY,
+    TRANSFER_RULES,
+    TransferQuestion,
+    form_144_needed,
+    information_right_needed,
+    pick_lots,
+)
 from muniment.units.decisions import Allowed, Decision, Reason, Refused
 from muniment.units.errors import Place
 from muniment.units.shares import format_shares, show_shares
@@ -46,9 +53,12 @@ def judge(case: Case, proposal: Proposal) -> Judgement:
     """Return whether the law lets a proposal be, with every reason against it in the order of the rule book.
 
     Raises:
-        ProposalInvalid: the proposal is of no known kind, or names nobody where somebody is needed.
+        ProposalInvalid: the proposal is of no known kind, names nobody where somebody is needed, or an exemption though it is no sale.
+        ExemptionNotChosen: a sale names an exemption that is not among the packs.
 
     """
+    if proposal.exemption is not None and proposal.kind != "sale":
+        raise ProposalInvalid(problem="only a sale is made under an exemption", place=Place(field="proposed.exemption"))
     match proposal.kind:
         case "sale":
             return _judge_sale(case, proposal)
@@ -79,13 +89,61 @@ def _judge_sale(case: Case, proposal: Proposal) -> Judgement:
         amount = case.worth(proposal.quantity)
     ask = SaleQuestion(case, proposal, buyer, amount)
     reasons = [*reasons_unverified(buyer, proposal.on)]
-    for rules in exemptions_for(case, buyer):
-        reasons += reasons_least(ask, rules)
+    holding: list[LawRule] = []
+    for rules in _exemptions_asked(case, buyer, proposal.exemption):
+        held, against = _standing(ask, rules)
+        holding += held
+        reasons += against
     change = Change(comes=receiver if case.position(receiver) == 0 else None, receiver=receiver, quantity=proposal.quantity, issued=True)
     reasons += checklist_reasons(case, proposal.on, buyer)
     reasons += _counts(case, proposal.on, change)
     warnings = [*_count_warnings(case, proposal.on, change), *_unprotected(case, buyer), *_form_d(case, proposal)]
-    return Judgement(_decision(reasons), tuple(warnings))
+    return Judgement(_decision(reasons), tuple(warnings), {} if reasons else _stands_under(holding, proposal.exemption))
+
+
+def exemptions_chosen(case: Case) -> list[str]:
+    """Return the exemptions among the packs that a sale may name, in the order of the rule book."""
+    return [rule_id for rule_id in case.selection.rule_ids if rule_id in SALE_RULES]
+
+
+def _exemptions_asked(case: Case, buyer: InvestorFacts, named: str | None) -> Iterator[Sequence[LawRule]]:
+    """Yield what `exemptions_for` does; where one exemption is named, it alone in its jurisdiction, whoever the buyer is."""
+    if named is None:
+        yield from exemptions_for(case, buyer)
+        return
+    if named not in exemptions_chosen(case):
+        chosen = ", ".join(exemptions_chosen(case)) or "there is none"
+        raise ExemptionNotChosen(exemption=named, chosen=chosen, place=Place(field="proposed.exemption"))
+    rule = case.book.rules[named]
+    yield (rule,)
+    # Regulation S is one of the American exemptions: it and the domestic ones are alternatives to each other.
+    yield from (rules for rules in exemptions_for(case, buyer) if rules[0].jurisdiction != rule.jurisdiction)
+
+
+def _stands_under(holding: Sequence[LawRule], named: str | None) -> dict[str, str]:
+    """Return under which exemption an allowed sale stands: as named, else the one that holds.
+
+    Where laws of several jurisdictions are asked it is the American one: it alone decides when the shares may be resold. Nothing where
+    several exemptions of that jurisdiction hold, or none is asked.
+    """
+    american = [rule for rule in holding if rule.jurisdiction == "US"]
+    standing = american or list(holding)
+    if named is not None:
+        return {"exemption": named}
+    return {"exemption": standing[0].rule_id} if len(standing) == 1 else {}
+
+
+def _standing(ask: SaleQuestion, rules: Sequence[LawRule]) -> tuple[list[LawRule], list[Reason]]:
+    """Return which of the exemptions hold; where none does, the reasons against the one that is nearest to holding."""
+    nearest: list[Reason] = []
+    holding: list[LawRule] = []
+    for rule in rules:
+        found = _reasons_against(ask, rule)
+        if not found:
+            holding.append(rule)
+        elif not nearest or len(found) < len(nearest):
+            nearest = found
+    return holding, [] if holding else nearest
 
 
 def exemptions_for(case: Case, buyer: InvestorFacts) -> Iterator[Sequence[LawRule]]:
@@ -116,14 +174,17 @@ def reasons_least(ask: SaleQuestion, rules: Sequence[LawRule]) -> list[Reason]:
     """Return nothing where one of the exemptions holds, else the reasons against the one that is nearest to holding."""
     nearest: list[Reason] | None = None
     for rule in rules:
-        found = list(SALE_RULES[rule.rule_id](rule, ask))
-        if not rule.is_in_force(ask.on):
-            found.insert(0, _not_yet(rule, ask.on))
+        found = _reasons_against(ask, rule)
         if not found:
             return []
         if nearest is None or len(found) < len(nearest):
             nearest = found
     return nearest or []
+
+
+def _reasons_against(ask: SaleQuestion, rule: LawRule) -> list[Reason]:
+    found = list(SALE_RULES[rule.rule_id](rule, ask))
+    return found if rule.is_in_force(ask.on) else [_not_yet(rule, ask.on), *found]
 
 
 def _not_yet(rule: LawRule, on: dt.date) -> Reason:
@@ -194,6 +255,8 @@ def _judge_transfer(case: Case, proposal: Proposal) -> Judgement:
         and (form := form_144_needed(case.book.rules["us.rule144"], ask)) is not None
     ):
         warnings.append(form)
+    if proposal.how == "sale" and (right := information_right_needed(ask)) is not None:
+        warnings.append(right)
     return Judgement(_decision(reasons), tuple(warnings))
 
 

@@ -78,6 +78,9 @@ class InvestorFacts:
     verification: Verification | None = None
     sophisticated: bool = False
     household: str | None = None
+    """Natural persons who live together: they buy as one (17 CFR 230.501(e)) and resell as one (230.144(a)(2)(i))."""
+    sells_with: str | None = None
+    """Trusts, entities and others whose resales count together with somebody's (17 CFR 230.144(a)(2), (e)(3)): one text for all of them."""
     qualified_institutional_buyer: bool | None = None
     qualified_purchaser: bool | None = None
     knowledgeable_employee: bool = False
@@ -176,6 +179,10 @@ class Terms:
     admitted: int | None = None
     average_weekly_volume: int | None = None
     total_assets_usd: int | None = None
+    public_float_usd: int | None = None
+    annual_revenue_usd: int | None = None
+    information_right_144a: bool | None = None
+    """Whether holder and buyer may ask the issuer for what 17 CFR 230.144A(d)(4) names."""
     is_qualifying_venture_fund: bool = False
     fund_capital_usd: int | None = None
     market_capitalisation_eur: int | None = None
@@ -233,6 +240,8 @@ class Proposal:
     """sale, gift, estate, pledge or family: Rule 144 and Regulation S restrict sales only, other locks gifts to strangers too."""
     offered_on: dt.date | None = None
     to_issuer: bool = False
+    exemption: str | None = None
+    """The exemption that the issuer sells under, a rule's id; None leaves it to whichever holds."""
 
 
 Evidence = Mapping[str, Mapping[str, Any]]

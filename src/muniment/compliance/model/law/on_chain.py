@@ -25,13 +25,22 @@ def chain_rules(selection: Selection, terms: Terms, *, on: dt.date) -> tuple[Rul
     if caps:
         limit, rule = min(caps, key=lambda cap: cap[0])
         found.append(HolderCap(rule.rule_id, _cited(rule), limit))
-    offshore_only = selection.has("us.regs") and not any(selection.has(rule_id) for rule_id in US_SALE_EXEMPTIONS)
-    if offshore_only and regs_category(terms) != 1:
+    if _is_offshore_only(selection, terms):
         rule = rule_book().rules["us.regs"]
         ends = distribution_period_ends(terms, rule)
         if ends is None or on < ends:
             found.append(CountryBlocked(rule.rule_id, _cited(rule), tuple(sorted(UNITED_STATES))))
     return tuple(found)
+
+
+def chain_rules_end(selection: Selection, terms: Terms, *, after: dt.date) -> dt.date | None:
+    """Return the first day after `after` on which `chain_rules` are others than the day before; None where they stay as they are."""
+    ends = distribution_period_ends(terms, rule_book().rules["us.regs"]) if _is_offshore_only(selection, terms) else None
+    return ends if ends is not None and ends > after else None
+
+
+def _is_offshore_only(selection: Selection, terms: Terms) -> bool:
+    return selection.has("us.regs") and not any(selection.has(rule_id) for rule_id in US_SALE_EXEMPTIONS) and regs_category(terms) != 1
 
 
 def _holders_max(rule: LawRule, terms: Terms) -> int | None:
@@ -49,41 +58,43 @@ def _holders_max(rule: LawRule, terms: Terms) -> int | None:
             return None
 
 
-def merged(present: Sequence[Rule], wanted: Sequence[Rule]) -> tuple[Rule, ...]:
-    """Return the issuer's rules with what the law wants beside them; of two limits of one kind the stricter counts.
-
-    What an earlier choice of packs brought and the present one no longer wants goes.
-    """
-    own: list[Rule] = [rule for rule in present if rule.rule_id not in rule_book().rules]
-    for rule in wanted:
+def joined(own: Sequence[Rule], by_law: Sequence[Rule]) -> tuple[Rule, ...]:
+    """Return what the chain enforces of the issuer's rules and the law's together: of two limits of one kind the stricter counts."""
+    rules: list[Rule] = list(own)
+    for rule in by_law:
         match rule:
             case HolderCap():
-                others = [each for each in own if isinstance(each, HolderCap)]
-                own = [each for each in own if not isinstance(each, HolderCap)]
-                strictest: HolderCap = min([*others, rule], key=lambda each: each.holders)
-                own = [*own, strictest]
+                caps = [each for each in rules if isinstance(each, HolderCap)]
+                rules = [*(each for each in rules if not isinstance(each, HolderCap)), min([*caps, rule], key=lambda each: each.holders)]
             case CountryBlocked():
-                own = _without_countries(own, rule)
+                rules = _without_countries(rules, rule)
             case _:
-                own.append(rule)
-    return tuple(own)
+                assert not any(each.kind == rule.kind for each in rules), "the law's other rules have a kind to themselves"
+                rules.append(rule)
+    return tuple(rules)
 
 
-def _without_countries(own: Sequence[Rule], blocked: CountryBlocked) -> list[Rule]:
+def _without_countries(rules: Sequence[Rule], blocked: CountryBlocked) -> list[Rule]:
     kept: list[Rule] = []
     is_there = False
-    for rule in own:
+    for rule in rules:
         match rule:
             case CountryBlocked():
-                citation = f"{rule.citation}; {blocked.citation}"[:CITATION_CHARACTERS_MAX]
-                kept.append(CountryBlocked(rule.rule_id, citation, tuple(sorted({*rule.countries, *blocked.countries}))))
+                countries = tuple(sorted({*rule.countries, *blocked.countries}))
+                kept.append(CountryBlocked(rule.rule_id, _both_cited(rule, blocked), countries))
                 is_there = True
             case CountryAllowed():
-                kept.append(CountryAllowed(rule.rule_id, rule.citation, tuple(c for c in rule.countries if c not in blocked.countries)))
+                countries = tuple(country for country in rule.countries if country not in blocked.countries)
+                citation = rule.citation if countries == rule.countries else _both_cited(rule, blocked)
+                kept.append(CountryAllowed(rule.rule_id, citation, countries))
                 is_there = True
             case _:
                 kept.append(rule)
     return kept if is_there else [*kept, blocked]
+
+
+def _both_cited(own: Rule, by_law: Rule) -> str:
+    return f"{own.citation}; {by_law.citation}"[:CITATION_CHARACTERS_MAX]
 
 
 def _cited(rule: LawRule) -> str:

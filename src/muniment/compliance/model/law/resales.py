@@ -140,9 +140,33 @@ def rule_144(rule: LawRule, ask: TransferQuestion) -> Iterator[Reason]:
 def _is_exempt_receiver(ask: TransferQuestion) -> bool:
     if ask.receiver is None:
         return True
-    if ask.case.selection.has("us.qib") and classes.qualified_institutional_buyer(ask.receiver, ask.case.book):
-        return not ask.case.terms.is_listed
+    if _is_144a(ask):
+        # A security of a listed class is fungible with it (17 CFR 230.144A(d)(3)), and without the right to information there is no 144A.
+        return not ask.case.terms.is_listed and has_information_right(ask.case.terms) is not False
     return ask.case.selection.has("us.regs") and not ask.receiver.is_us_person
+
+
+def _is_144a(ask: TransferQuestion) -> bool:
+    is_qib = ask.receiver is not None and bool(classes.qualified_institutional_buyer(ask.receiver, ask.case.book))
+    return is_qib and ask.case.selection.has("us.qib")
+
+
+def has_information_right(terms: Terms) -> bool | None:
+    """Return whether holder and buyer can inform themselves, as 17 CFR 230.144A(d)(4) asks: True of an issuer that reports."""
+    return True if terms.issuer_reporting else terms.information_right_144a
+
+
+def information_right_needed(ask: TransferQuestion) -> str | None:
+    """Return the warning that nobody has said whether the right to information is there, on which a resale to a QIB rests."""
+    terms = ask.case.terms
+    if not _is_144a(ask) or terms.is_listed or has_information_right(terms) is not None:
+        return None
+    if not any(is_restricted(ask.case.exemption_of(lot.investor_id, lot.exemption), terms) for lot in ask.lots):
+        return None
+    return (
+        "Rule 144A needs holder and buyer to have the right to ask an issuer that does not report for information"
+        " (17 CFR 230.144A(d)(4)); nobody has recorded that they have."
+    )
 
 
 def _holding_period(rule: LawRule, ask: TransferQuestion, held: Sequence[Lot]) -> Reason:
@@ -189,10 +213,11 @@ def _volume(rule: LawRule, ask: TransferQuestion) -> Iterator[Reason]:
     if sold + ask.proposal.quantity > limit:
         decimals = ask.case.terms.decimals
         room = max(0, limit - sold)
+        together = ", together with those whose sales count as its own" if len(ask.case.sellers_with(ask.sender.investor_id)) > 1 else ""
         yield reason(
             rule,
             "affiliate_volume",
-            f"An affiliate may sell {show_shares(limit, decimals=decimals)} in three months;"
+            f"An affiliate may sell {show_shares(limit, decimals=decimals)} in three months{together};"
             f" with this resale it would be {show_shares(sold + ask.proposal.quantity, decimals=decimals)}.",
             cure=f"Sell at most {show_shares(room, decimals=decimals)}." if room else "Wait until earlier sales are three months ago.",
             limit=format_shares(limit, decimals=decimals),

@@ -5,8 +5,8 @@ from alembic import op
 
 from muniment.infra.postgres.row_security import protect
 
-revision = "0015"
-down_revision = "0014"
+revision = "0017"
+down_revision = "0016"
 
 STATEMENTS = (
     "CREATE SCHEMA notices",
