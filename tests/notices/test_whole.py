@@ -44,13 +44,13 @@ def mailing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailing]:
             yield Mailing(stand, office, CommandLine(stand, Filling.of(home), tmp_path_factory.mktemp("terminal")))
 
 
-def test_the_command_that_explains_prints_what_the_investor_reads(mailing: Mailing) -> None:
+def test_the_command_that_asks_prints_what_the_investor_reads(mailing: Mailing) -> None:
     person = INVESTORS[4]
-    question = ("compliance", "explain", mailing.line.symbol, "--to", person.reference, "--shares", "60000")
+    question = ("law", "ask", mailing.line.symbol, person.reference, "60000")
     asked = mailing.line.agent(*question, "--json")
     assert asked.code == 2
     assert "notice" not in asked.told
-    sent = [mailing.line.agent(*question, "--send", "receiver", "--json") for _ in range(2)]
+    sent = [mailing.line.agent(*question, "--tell", "receiver", "--json") for _ in range(2)]
     assert {ended.code for ended in sent} == {2}
     assert sent[0].told["notice"]["notice_id"] == sent[1].told["notice"]["notice_id"]
     assert sent[0].told["reasons"] == asked.told["reasons"]
@@ -61,7 +61,7 @@ def test_the_command_that_explains_prints_what_the_investor_reads(mailing: Maili
     assert len(list(texts_to(mailing.office, person.email.lower()))) == 1
     listed = wait_for(lambda: ended_with(mailing, "sent"), "the list")
     assert listed["recipient_kind"] == "investor"
-    spoken = mailing.line.agent(*question, "--send", "receiver")
+    spoken = mailing.line.agent(*question, "--tell", "receiver")
     assert asked.told["reasons"][0]["message"] in spoken.out
     assert "the receiver is told by mail" in spoken.out
     assert "explanation" in mailing.line.agent("mail", "list").out
@@ -73,8 +73,8 @@ def ended_with(mailing: Mailing, state: str) -> Any:
 
 
 def test_a_side_that_is_none_is_refused(mailing: Mailing) -> None:
-    question = ("compliance", "explain", mailing.line.symbol, "--to", INVESTORS[0].reference, "--shares", "60000")
-    assert mailing.line.agent(*question, "--send", "everybody", "--json").refusal["code"] == "notices.unknown_side"
+    question = ("law", "ask", mailing.line.symbol, INVESTORS[0].reference, "60000")
+    assert mailing.line.agent(*question, "--tell", "everybody", "--json").refusal["code"] == "notices.unknown_side"
 
 
 def test_the_worker_tells_an_investor_who_is_verified_anew(mailing: Mailing) -> None:

@@ -28,7 +28,7 @@ LOGGED_COMMANDS = {"api", "worker"}
 # An APP with one unnamed command is that command itself (`muniment demo`); one with several is a group (`muniment contracts build`).
 COMMANDS = {
     "approvals": ("muniment.app.approvals_command", "See what waits for a second person, and decide it."),
-    "compliance": ("muniment.app.compliance_command", "Ask the law from a file, and explain a refusal to the investor whose it is."),
+    "compliance": ("muniment.app.compliance_command", "Ask the law about a sale, a transfer or a whole register, from a file."),
     "contracts": ("muniment.app.contracts_command", "Write, deploy and verify the compiled contracts."),
     "demo": ("muniment.app.demo", "Tokenise, onboard, issue, transfer and pay a dividend on a real chain."),
     "dividend": ("muniment.app.dividend_command", "Declare a dividend and watch it being paid."),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`muniment compliance`: asks the law about a case in a file, without a database, and explains a refusal to an investor. Signs nothing."""
+"""`muniment compliance`: asks the law about a case in a file. Needs no database and signs nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import typer
 
 from muniment.app.cli import EXIT_REFUSED, JsonOption
 from muniment.app.files import read_file
-from muniment.app.member_options import AsOption, OrganisationOption, PasswordFileOption
 from muniment.compliance.errors import CaseInvalid
 from muniment.compliance.model.law.case_file import case_schema, read_case
 from muniment.compliance.model.law.engine import judge
@@ -67,36 +66,6 @@ def ask_what_if(
         tell_what_if(outcome)
     if outcome.breaking or outcome.register_reasons:
         raise typer.Exit(1)
-
-
-@APP.command()
-def explain(
-    security: Annotated[str, typer.Argument(help="The security's symbol or id.")],
-    *,
-    receiver: Annotated[str, typer.Option("--to", help="Who would receive: an external reference, or a wallet's address.")],
-    amount: Annotated[str, typer.Option("--shares", help="How many shares.")],
-    sender: Annotated[str, typer.Option("--from", help="Who would give; an issue is asked about where it is left out.")] = "",
-    send: Annotated[str, typer.Option(help="Send the reasons by mail to this side: receiver or sender.")] = "",
-    member: AsOption,
-    organisation_name: OrganisationOption = "",
-    password_file: PasswordFileOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Say why an issue or a transfer is refused (exit 2); with --send the investor concerned is told so by mail, once a day."""
-    from muniment.app import explaining
-    from muniment.notices.model import parse_side
-
-    side = parse_side(send, field="send") if send else None
-    body = explaining.explain(explaining.Question(security, sender, receiver, amount), member, password_file, organisation_name, side=side)
-    if as_json:
-        typer.echo(json.dumps(body, ensure_ascii=False))
-    else:
-        tell_judgement(body)
-        if "notice" in body:
-            told = "" if not body["notice"]["withheld"] else f"; {body['notice']['withheld']} reasons of the other side are left out"
-            typer.echo(f"the {send} is told by mail: {body['notice']['state']}, notice {body['notice']['notice_id']}{told}")
-    if not body["allowed"]:
-        raise typer.Exit(EXIT_REFUSED)
 
 
 @APP.command()

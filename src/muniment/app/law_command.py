@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from muniment.app.books import open_units
@@ -21,6 +22,9 @@ from muniment.compliance import commands as compliance
 from muniment.compliance.errors import CaseInvalid
 from muniment.compliance.model.law.choices import LawChoice
 from muniment.instruments.model.securities import DraftedSecurity
+from muniment.notices.commands import ExplainRefusal, send_explanation
+from muniment.notices.http import notice_body
+from muniment.notices.model import Side, parse_side
 from muniment.units.decisions import Refused
 from muniment.units.errors import Place
 from muniment.units.instants import instant_text, parse_date, parse_instant
@@ -103,28 +107,46 @@ def ask(
     *,
     member: AsOption,
     sender: Annotated[str, typer.Option("--from", metavar="HOLDER", help="Who gives them; left out, the issuer issues them.")] = "",
+    tell: Annotated[str, typer.Option(metavar="SIDE", help="Tell this side by mail why it is refused: receiver or sender.")] = "",
     organisation_name: OrganisationOption = "",
     password_file: PasswordFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say whether an issue or a transfer would be allowed now, or every reason why not; exit 2 when it is refused."""
+    """Say whether an issue or a transfer would be allowed now, or every reason why not; exit 2 when it is refused.
+
+    With --tell the investor of that side gets the same reasons by mail, as far as they are that side's business; once a day.
+    """
+    side = parse_side(tell, field="tell") if tell else None
     with open_units(components=("database", "chain")) as units:
         actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
         with units.begin(actor.tenant_id) as unit:
             security_id = security_of(unit, security)
+            question = ExplainRefusal(
+                security_id,
+                wallet_of(unit, sender, security_id) if sender else None,
+                receiving_wallet_of(unit, receiver),
+                parse_shares(amount, decimals=unit.securities.get(security_id).terms.decimals),
+                side or Side.RECEIVER,
+            )
             decision = compliance.ask_transfer(
                 actor,
                 security_id,
-                from_wallet=wallet_of(unit, sender, security_id) if sender else None,
-                to_wallet=receiving_wallet_of(unit, receiver),
-                shares=parse_shares(amount, decimals=unit.securities.get(security_id).terms.decimals),
+                from_wallet=question.from_wallet,
+                to_wallet=question.to_wallet,
+                shares=question.shares,
                 unit=unit,
             )
-    body = decision.as_json()
+            is_told = side is not None and isinstance(decision, Refused)
+            notice = send_explanation(actor, question, unit=unit) if is_told else None
+    body: dict[str, Any] = decision.as_json()
+    if notice is not None:
+        body["notice"] = msgspec.to_builtins(notice_body(notice))
     if as_json:
         typer.echo(json.dumps(body, ensure_ascii=False))
     else:
         tell_judgement(body)
+        if notice is not None:
+            typer.echo(f"the {tell} is told by mail: {notice.state}, notice {notice.notice_id}")
     if isinstance(decision, Refused):
         raise typer.Exit(EXIT_REFUSED)
 
