@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -28,10 +30,10 @@ from muniment.compliance.events import RulesSet
 from muniment.compliance.model.compiled import ChainRules, compile_rules
 from muniment.compliance.model.decision import decide
 from muniment.compliance.model.facts import InvestorFacts, Move, TokenFacts, WalletFacts
-from muniment.compliance.model.law.case import Case
+from muniment.compliance.model.law.case import Case, GrowingCase
 from muniment.compliance.model.law.choices import LawChoice, check_choice, selected
 from muniment.compliance.model.law.engine import Judgement, judge
-from muniment.compliance.model.law.facts import Proposal
+from muniment.compliance.model.law.facts import Proposal, Sale
 from muniment.compliance.model.law.on_chain import chain_rules, chain_rules_end, joined
 from muniment.compliance.model.law.records import HoweyRecord, check_signature, draft, offered
 from muniment.compliance.model.law.subjects import investor_facts, law_lots, law_sales
@@ -295,7 +297,8 @@ def check_transfer(
         NotOnChain: the security has no token yet.
 
     """
-    return _answer(security_id, from_wallet=from_wallet, to_wallet=to_wallet, shares=shares, unit=unit).decision
+    wallets = [to_wallet] if from_wallet is None else [from_wallet, to_wallet]
+    return MoveChecks(security_id, wallets, unit=unit).ask(from_wallet=from_wallet, to_wallet=to_wallet, shares=shares).decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,21 +307,6 @@ class IssueAnswer:
 
     decision: Decision
     exemption: str | None
-
-
-def check_issue(
-    security_id: SecurityId, *, to_wallet: Address, shares: int, exemption: str | None, paid: Money | None, unit: ComplianceUnit
-) -> IssueAnswer:
-    """Return what `check_transfer` does of an issue that is made under an exemption, for an amount; None leaves either to the packs.
-
-    An exemption that is not among the packs is a reason of its own. Without packs the law is not asked, and what is named stands. An
-    amount in another currency than the terms' counts by the terms' price, as it does once it is a past sale.
-    """
-    sale = _SaleTerms(exemption, paid)
-    found = _answer(security_id, from_wallet=None, to_wallet=to_wallet, shares=shares, sale=sale, unit=unit)
-    if isinstance(found.decision, Refused):
-        return IssueAnswer(found.decision, None)
-    return IssueAnswer(found.decision, found.computed.get("exemption", exemption))
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,47 +318,146 @@ class _SaleTerms:
 _NOTHING_STATED = _SaleTerms()
 
 
-def _answer(
-    security_id: SecurityId,
-    *,
-    from_wallet: Address | None,
-    to_wallet: Address,
-    shares: int,
-    sale: _SaleTerms = _NOTHING_STATED,
-    unit: ComplianceUnit,
-) -> Judgement:
-    security = _tokenised(unit.securities.get(security_id))
-    rule_set = unit.rule_sets.in_effect(security_id, unit.clock.now())
-    rules = () if rule_set is None else rule_set.enforced
-    shares = min(shares, SHARES_MAX)
-    sender = None if from_wallet is None else _facts(security_id, from_wallet, unit=unit)
-    receiver = _facts(security_id, to_wallet, unit=unit)
-    further = FurtherFacts()
-    if any(isinstance(rule, FurtherRule) for rule in rules):
-        # What their contract remembers (places, lots, volume, approvals) no event tells: the node is asked.
-        further = unit.compliance_chain.further_facts(
-            token=security.token_address, sender=from_wallet, receiver=to_wallet, country=receiver.country, shares=shares
+@dataclass(slots=True)
+class _Taken:
+    """What issues that count as made add to the register: shares by identity, and holders in all, by country and by category."""
+
+    shares: defaultdict[Address | None, int] = field(default_factory=lambda: defaultdict(int))
+    holders: int = 0
+    country_holders: Counter[int | None] = field(default_factory=Counter)
+    category_holders: Counter[int] = field(default_factory=Counter)
+
+
+class MoveChecks:
+    """Questions about moves of one security in one transaction. Rules, packs and register are read once, however many are asked.
+
+    An issue that was allowed can be taken as made: what is asked after it counts it, as chain and law will.
+
+    Raises:
+        NotOnChain: the security has no token yet.
+
+    """
+
+    def __init__(self, security_id: SecurityId, wallets: Sequence[Address], *, unit: ComplianceUnit) -> None:
+        """`wallets` are all that will be asked about."""
+        self._unit = unit
+        self._security = _tokenised(unit.securities.get(security_id))
+        self._security_id = security_id
+        self._at = unit.clock.now()
+        rule_set = unit.rule_sets.in_effect(security_id, self._at)
+        self._rules = () if rule_set is None else rule_set.enforced
+        self._choice = unit.law_choices.in_effect(security_id, self._at)
+        self._wallets = wallets
+        self._taken = _Taken()
+
+    def issue(self, to_wallet: Address, shares: int, *, exemption: str | None = None, paid: Money | None = None) -> IssueAnswer:
+        """Return whether an issue under an exemption, for an amount, may be made; None leaves either to the packs.
+
+        An exemption that is not among the packs is a reason of its own. Without packs the law is not asked, and what is named stands. An
+        amount in another currency than the terms' counts by the terms' price, as it does once it is a past sale.
+        """
+        found = self.ask(from_wallet=None, to_wallet=to_wallet, shares=shares, sale=_SaleTerms(exemption, paid))
+        if isinstance(found.decision, Refused):
+            return IssueAnswer(found.decision, None)
+        return IssueAnswer(found.decision, found.computed.get("exemption", exemption))
+
+    def take_issue(self, to_wallet: Address, shares: int, *, exemption: str | None = None, paid: Money | None = None) -> None:
+        """Count an issue that was allowed as made."""
+        receiver, further = self._receiver(None, to_wallet, shares)
+        taken = self._taken
+        if receiver.position == 0:
+            taken.holders += 1
+        if receiver.remembered.country_place is None:
+            taken.country_holders[receiver.country] += 1
+        if not receiver.remembered.is_counted_by_category:
+            taken.category_holders[further.receiver.category] += 1
+        taken.shares[receiver.identity] += shares
+        case = self._case
+        if case is not None:
+            amount = paid.minor_units if paid is not None and paid.currency == case.terms.currency else None
+            case.add(Sale(self._investor_of(to_wallet), self._at.date(), shares, amount, exemption))
+
+    def ask(self, *, from_wallet: Address | None, to_wallet: Address, shares: int, sale: _SaleTerms = _NOTHING_STATED) -> Judgement:
+        """Return the answer of chain and law together, with what the law computed on the way."""
+        unit, security_id, taken = self._unit, self._security_id, self._taken
+        shares = min(shares, SHARES_MAX)
+        receiver, further = self._receiver(from_wallet, to_wallet, shares)
+        sender = None if from_wallet is None else _facts(security_id, from_wallet, unit=unit)
+        move = Move(
+            sender=None if sender is None else replace(sender, remembered=further.sender or InvestorFacts()),
+            receiver=receiver,
+            shares=shares,
+            approved_until=further.approved_until,
         )
-    move = Move(
-        sender=None if sender is None else replace(sender, remembered=further.sender or InvestorFacts()),
-        receiver=replace(receiver, remembered=further.receiver),
-        shares=shares,
-        approved_until=further.approved_until,
-    )
-    token = TokenFacts(
-        is_paused=unit.register.is_paused(security_id),
-        supply=unit.register.supply(security_id),
-        holders=unit.register.holder_count(security_id),
-        decimals=security.terms.decimals,
-        country_holders=further.country_holders,
-        category_holders=further.category_holders,
-    )
-    decision = decide(move, token, rules, at=unit.clock.now())
-    choice = unit.law_choices.in_effect(security_id, unit.clock.now())
-    if choice is None:
-        return Judgement(decision)
-    lawful = _judge_move(choice, from_wallet=from_wallet, to_wallet=to_wallet, shares=shares, sale=sale, security=security, unit=unit)
-    return Judgement(_both(decision, lawful.decision), computed=lawful.computed)
+        supply, holders, is_paused = self._counts
+        token = TokenFacts(
+            is_paused=is_paused,
+            supply=supply + sum(taken.shares.values()),
+            holders=holders + taken.holders,
+            decimals=self._security.terms.decimals,
+            country_holders=further.country_holders + taken.country_holders[receiver.country],
+            category_holders=further.category_holders + taken.category_holders[further.receiver.category],
+        )
+        decision = decide(move, token, self._rules, at=self._at)
+        if self._case is None:
+            return Judgement(decision)
+        lawful = self._lawful(self._case, from_wallet=from_wallet, to_wallet=to_wallet, shares=shares, sale=sale)
+        return Judgement(_both(decision, lawful.decision), computed=lawful.computed)
+
+    @cached_property
+    def _counts(self) -> tuple[int, int, bool]:
+        register = self._unit.register
+        return register.supply(self._security_id), register.holder_count(self._security_id), register.is_paused(self._security_id)
+
+    @cached_property
+    def _investors(self) -> Mapping[Address, InvestorId]:
+        return {address: wallet.investor_id for address, wallet in self._unit.wallets.by_addresses(list(self._wallets)).items()}
+
+    @cached_property
+    def _case(self) -> GrowingCase | None:
+        if self._choice is None:
+            return None
+        besides = [*dict.fromkeys(self._investors.values())]
+        return GrowingCase.of(law_case(self._choice, security=self._security, unit=self._unit, besides=besides))
+
+    def _receiver(self, from_wallet: Address | None, to_wallet: Address, shares: int) -> tuple[WalletFacts, FurtherFacts]:
+        """Return what is known of a recipient, issues that count as made included, and what the contract of further rules remembers."""
+        receiver = _facts(self._security_id, to_wallet, unit=self._unit)
+        further = FurtherFacts()
+        if any(isinstance(rule, FurtherRule) for rule in self._rules):
+            # What their contract remembers (places, lots, volume, approvals) no event tells: the node is asked.
+            further = self._unit.compliance_chain.further_facts(
+                token=self._security.token_address, sender=from_wallet, receiver=to_wallet, country=receiver.country, shares=shares
+            )
+        given = self._taken.shares.get(receiver.identity, 0) if receiver.identity is not None else 0
+        remembered = further.receiver
+        if given:
+            place = receiver.country if remembered.country_place is None else remembered.country_place
+            remembered = replace(remembered, country_place=place, is_counted_by_category=True)
+        return replace(receiver, elsewhere=receiver.elsewhere + given, remembered=remembered), further
+
+    def _investor_of(self, wallet: Address) -> str:
+        """Return the investor that a wallet belongs to, as the law's cases name it; the wallet's address where nobody's."""
+        return str(self._investors.get(wallet, wallet))
+
+    def _lawful(self, case: Case, *, from_wallet: Address | None, to_wallet: Address, shares: int, sale: _SaleTerms) -> Judgement:
+        """Return what the law says of an issue (from nobody, so a sale by the issuer) or of a transfer between two wallets' investors."""
+        receiver, on = self._investor_of(to_wallet), self._at.date()
+        if from_wallet is None:
+            amount = sale.paid.minor_units if sale.paid is not None and sale.paid.currency == case.terms.currency else None
+            asked = Proposal(
+                "sale", on, receiver=receiver, quantity=shares, amount_minor=amount, offered_on=dt.date.min, exemption=sale.exemption
+            )
+            try:
+                return judge(case, asked)
+            except ExemptionNotChosen as error:
+                # To whoever issues to many this is a reason against one of them, not against the request.
+                return Judgement(Refused((Reason(error.code, error.sentence, facts=error.facts, cure=error.cure_sentence),)))
+        sender = self._investor_of(from_wallet)
+        if sender == receiver:
+            # Between two wallets of one investor nobody sells and nobody buys.
+            return Judgement(Allowed())
+        return judge(case, Proposal("transfer", on, sender=sender, receiver=receiver, quantity=shares))
 
 
 def _both(decision: Decision, lawful: Decision) -> Decision:
@@ -687,41 +774,6 @@ def law_case(choice: LawChoice, *, security: TokenisedSecurity, unit: Compliance
         for investor_id, investor in unit.investors.many(ids).items()
     }
     return Case(selection=selection, terms=terms, investors=investors, lots=lots, sales=sales, resales=resales, evidence=choice.evidence)
-
-
-def _judge_move(
-    choice: LawChoice,
-    *,
-    from_wallet: Address | None,
-    to_wallet: Address,
-    shares: int,
-    sale: _SaleTerms,
-    security: TokenisedSecurity,
-    unit: ComplianceUnit,
-) -> Judgement:
-    """Return what the law says of an issue (from nobody, so a sale by the issuer) or of a transfer between two wallets' investors."""
-    wallets = unit.wallets.by_addresses([to_wallet] if from_wallet is None else [from_wallet, to_wallet])
-    receiver = wallets.get(to_wallet)
-    sender = None if from_wallet is None else wallets.get(from_wallet)
-    known = [wallet.investor_id for wallet in (receiver, sender) if wallet is not None]
-    case = law_case(choice, security=security, unit=unit, besides=known)
-    to_investor = to_wallet if receiver is None else str(receiver.investor_id)
-    on = unit.clock.now().date()
-    if from_wallet is None:
-        amount = sale.paid.minor_units if sale.paid is not None and sale.paid.currency == case.terms.currency else None
-        asked = Proposal(
-            "sale", on, receiver=to_investor, quantity=shares, amount_minor=amount, offered_on=dt.date.min, exemption=sale.exemption
-        )
-        try:
-            return judge(case, asked)
-        except ExemptionNotChosen as error:
-            # To whoever issues to many this is a reason against one of them, not against the request.
-            return Judgement(Refused((Reason(error.code, error.sentence, facts=error.facts, cure=error.cure_sentence),)))
-    from_investor = from_wallet if sender is None else str(sender.investor_id)
-    if from_investor == to_investor:
-        # Between two wallets of one investor nobody sells and nobody buys.
-        return Judgement(Allowed())
-    return judge(case, Proposal("transfer", on, sender=from_investor, receiver=to_investor, quantity=shares))
 
 
 def assess_asset(actor: Actor, request: AssessAsset, *, unit: ComplianceUnit) -> HoweyRecord:
