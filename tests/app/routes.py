@@ -270,6 +270,11 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("POST", "/securities/{security_id}/rules/edit/preview"): Line(Action.COMPLIANCE_SET_RULES, form={"country_rule": "none"}),
     ("GET", "/securities/{security_id}"): Line(Action.REGISTER_VIEW),
     ("GET", "/securities/{security_id}/movements"): Line(Action.REGISTER_VIEW),
+    ("GET", "/securities/{security_id}/lots"): Line(Action.REGISTER_VIEW),
+    ("GET", "/securities/{security_id}/movements/{transaction_hash}/{position}/annotation"): Line(Action.REGISTER_ANNOTATE),
+    ("POST", "/securities/{security_id}/movements/{transaction_hash}/{position}/annotation"): Line(
+        Action.REGISTER_ANNOTATE, form={"exemption": "us.regs"}
+    ),
     ("GET", "/securities/{security_id}/holders"): Line(Action.REGISTER_EXPORT),
     ("GET", "/securities/{security_id}/rules"): Line(Action.COMPLIANCE_VIEW),
     ("GET", "/securities/{security_id}/documents"): Line(Action.INSTRUMENTS_VIEW),

@@ -30,13 +30,16 @@ from muniment.compliance.events import RulesSet
 from muniment.compliance.model.compiled import ChainRules, compile_rules
 from muniment.compliance.model.decision import decide
 from muniment.compliance.model.facts import InvestorFacts, Move, TokenFacts, WalletFacts
+from muniment.compliance.model.law.book import LawRule, rule_book
 from muniment.compliance.model.law.case import Case, GrowingCase
 from muniment.compliance.model.law.choices import LawChoice, check_choice, selected
 from muniment.compliance.model.law.engine import Judgement, judge
-from muniment.compliance.model.law.facts import Proposal, Sale
+from muniment.compliance.model.law.facts import Proposal, Sale, Terms
+from muniment.compliance.model.law.offerings import SALE_RULES
 from muniment.compliance.model.law.on_chain import chain_rules, chain_rules_end, joined
 from muniment.compliance.model.law.records import HoweyRecord, check_signature, draft, offered
-from muniment.compliance.model.law.subjects import investor_facts, law_lots, law_sales
+from muniment.compliance.model.law.resales import Locked, ResaleLocks
+from muniment.compliance.model.law.subjects import investor_facts, law_lot, law_lots, law_sales
 from muniment.compliance.model.law.what_if import WhatIf, what_if
 from muniment.compliance.model.rules import (
     CATEGORY_MAX,
@@ -54,7 +57,8 @@ from muniment.instruments.commands import find_asset
 from muniment.instruments.model.securities import DeployedSecurity, OpenSecurity, Security, TokenisedSecurity
 from muniment.instruments.ports import IssuerSuite
 from muniment.parties.model import COUNTRIES, ZERO_ADDRESS
-from muniment.register.model import Lockup
+from muniment.register.commands import view_lots
+from muniment.register.model import Lockup, Lot, LotHolder
 from muniment.units.decisions import Allowed, Decision, Reason, Refused
 from muniment.units.errors import Place
 from muniment.units.ids import Address, AssetId, InvestorId, SecurityId, new_id, parse_id
@@ -734,6 +738,30 @@ def bring_law_to_chain(actor: Actor, security_id: SecurityId, *, unit: Complianc
     return first
 
 
+DEFAULT_CURRENCY = Terms().currency
+"""In which amounts are told where the terms of no law say otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exemptions:
+    """The exemptions that a sale of a security may name, and the currency that the terms count in."""
+
+    rules: Sequence[LawRule]
+    currency: str
+
+
+def view_exemptions(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit) -> Exemptions:
+    """Return the exemptions among the chosen packs; where none are chosen, all that the rule book has."""
+    authorize(actor, Action.COMPLIANCE_VIEW, tenant_id=unit.tenant_id)
+    security = unit.securities.get(security_id)
+    choice = unit.law_choices.in_effect(security_id, unit.clock.now())
+    book = rule_book()
+    if choice is None:
+        return Exemptions([book.rules[rule_id] for rule_id in SALE_RULES], DEFAULT_CURRENCY)
+    selection, terms = selected(choice.packs, choice.terms, choice.evidence, decimals=security.terms.decimals, outstanding=0)
+    return Exemptions([rule for rule in selection.rules if rule.rule_id in SALE_RULES], terms.currency)
+
+
 def view_law(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit) -> Sequence[LawChoice]:
     """Return every version of a security's packs, oldest first."""
     authorize(actor, Action.COMPLIANCE_VIEW, tenant_id=unit.tenant_id)
@@ -755,6 +783,91 @@ def ask_what_if(actor: Actor, security_id: SecurityId, *, packs: Sequence[str] |
     choice = unit.law_choices.in_effect(security_id, now) or LawChoice(security_id, 0, now, (), {}, {})
     case = law_case(replace(choice, packs=choice.packs if packs is None else tuple(packs)), security=security, unit=unit)
     return what_if(case, on=on or now.date())
+
+
+@dataclass(frozen=True, slots=True)
+class LotStanding:
+    """A lot as the law sees it: under which exemption it counts, and from which day on it may be resold, to anybody and to Americans.
+
+    `exemption` is the register's, else the one that the packs leave (`Case.exemption_of`). The days are None without chosen packs;
+    `americans_from` also where it is no later than the other.
+    """
+
+    lot: Lot
+    exemption: str | None
+    resale_from: dt.date | None
+    americans_from: dt.date | None
+
+
+@dataclass(frozen=True, slots=True)
+class HolderStanding:
+    """What a holder has in all lots together (base units), and how much of it the law locks; None without chosen packs."""
+
+    quantity: int
+    locks: Locked | None
+
+
+@dataclass(frozen=True, slots=True)
+class StandingPage:
+    """A page of lots by holder, then by acquisition, with their holders; `on` is the day that it was asked for.
+
+    `is_judged` tells whether packs are chosen, by which the days are found.
+    """
+
+    lots: Sequence[LotStanding]
+    holders: Mapping[LotHolder, HolderStanding]
+    on: dt.date
+    is_judged: bool
+    next_cursor: str | None
+
+
+def view_lot_standing(
+    actor: Actor,
+    security_id: SecurityId,
+    *,
+    investor_id: InvestorId | None = None,
+    cursor: str | None = None,
+    limit: int | None = None,
+    unit: ComplianceUnit,
+) -> StandingPage:
+    """Return the open lots of a security with the first day on which Rule 144, Regulation S and the locks let each be resold."""
+    authorize(actor, Action.COMPLIANCE_VIEW, tenant_id=unit.tenant_id)
+    page = view_lots(actor, security_id, investor_id=investor_id, cursor=cursor, limit=limit, unit=unit)
+    now = unit.clock.now()
+    on = now.date()
+    holders = {lot.holder for lot in page.lots}
+    # What a holder has may go on over the page's end.
+    held: defaultdict[LotHolder, list[Lot]] = defaultdict(list)
+    for lot in unit.lots.of_security(security_id, investor_id=investor_id):
+        if lot.holder in holders:
+            held[lot.holder].append(lot)
+    quantities = {holder: sum(lot.quantity for lot in lots) for holder, lots in held.items()}
+    choice = unit.law_choices.in_effect(security_id, now)
+    if choice is None:
+        standing = [LotStanding(lot, lot.exemption, None, None) for lot in page.lots]
+        unlocked = {holder: HolderStanding(each, None) for holder, each in quantities.items()}
+        return StandingPage(standing, unlocked, on, is_judged=False, next_cursor=page.next_cursor)
+    security = _tokenised(unit.securities.get(security_id))
+    selection, terms = selected(
+        choice.packs, choice.terms, choice.evidence, decimals=security.terms.decimals, outstanding=unit.register.supply(security_id)
+    )
+    ids = [holder for holder in holders if isinstance(holder, UUID)]
+    claims = unit.claims.of_investors(ids)
+    investors = {str(each): investor_facts(found, claims.get(each, ()), at=now) for each, found in unit.investors.many(ids).items()}
+    lots = law_lots(lot for each in held.values() for lot in each)
+    case = Case(selection=selection, terms=terms, investors=investors, lots=lots, evidence=choice.evidence)
+    locks = ResaleLocks(case, on)
+    standing = [
+        LotStanding(
+            lot,
+            case.exemption_of(str(lot.holder), lot.exemption),
+            locks.first_day(law_lot(lot)),
+            locks.first_day_to_americans(law_lot(lot)),
+        )
+        for lot in page.lots
+    ]
+    locked = {holder: HolderStanding(each, locks.of(str(holder))) for holder, each in quantities.items()}
+    return StandingPage(standing, locked, on, is_judged=True, next_cursor=page.next_cursor)
 
 
 def law_case(choice: LawChoice, *, security: TokenisedSecurity, unit: ComplianceUnit, besides: Sequence[InvestorId] = ()) -> Case:

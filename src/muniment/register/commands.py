@@ -48,9 +48,9 @@ from muniment.register.model import (
 )
 from muniment.register.model.form_d import FormDFigures, FormDInput, form_d_figures, form_d_xml
 from muniment.register.model.holders import RegisterOfHolders, register_of_holders
-from muniment.register.ports import LotStore, MovementPlace, RegisterUnit
+from muniment.register.ports import LotStore, MovementPlace, Origin, RegisterUnit
 from muniment.units.errors import Place
-from muniment.units.ids import Address, InvestorId, SecurityId, TransactionHash
+from muniment.units.ids import Address, InvestorId, LotId, SecurityId, TransactionHash
 from muniment.units.instants import instant_text
 from muniment.units.money import Money, Price, Rounding
 from muniment.units.shares import Shares
@@ -298,6 +298,48 @@ def view_lots(
     shown = found[start:] if limit is None else found[start : start + max(1, min(limit, LOTS_PAGE_MAX))]
     more = start + len(shown) < len(found)
     return LotsPage(shown, str(shown[-1].lot_id) if more else None)
+
+
+@dataclass(frozen=True, slots=True)
+class LotOrigin:
+    """The movement that opened a lot, and what was said about it."""
+
+    movement: Origin
+    said: LotAnnotation
+
+
+def view_origins(actor: Actor, security_id: SecurityId, lots: Sequence[Lot], *, unit: RegisterUnit) -> Mapping[LotId, LotOrigin]:
+    """Return which movements opened some lots of a security, and what was said about each."""
+    authorize(actor, Action.REGISTER_VIEW, tenant_id=unit.tenant_id)
+    token = token_reference(unit.securities.get(security_id)).address
+    origins = unit.lots.origins(token, {(lot.block_number, lot.log_index) for lot in lots})
+    said = unit.lots.annotations(token, {origin.transaction_hash for origin in origins.values()})
+    return {
+        lot.lot_id: LotOrigin(origin, said.get(origin.key, NOTHING_SAID))
+        for lot in lots
+        if (origin := origins.get((lot.block_number, lot.log_index))) is not None
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """One movement of a security with what was said about it, as a form shows it."""
+
+    movement: Movement
+    said: LotAnnotation
+
+
+def view_acquired(
+    actor: Actor, security_id: SecurityId, transaction_hash: TransactionHash, position: int, *, unit: RegisterUnit
+) -> Acquired:
+    """Return one movement by transaction and position, to somebody who may say something about it."""
+    authorize(actor, Action.REGISTER_ANNOTATE, tenant_id=unit.tenant_id)
+    token = token_reference(unit.securities.get(security_id)).address
+    movements = unit.register.movements_in(token, transaction_hash)
+    if not 0 <= position < len(movements):
+        raise UnknownMovement(transaction_hash=transaction_hash, position=position)
+    said = unit.lots.annotations(token, [transaction_hash])
+    return Acquired(movements[position], said.get((transaction_hash, position), NOTHING_SAID))
 
 
 @dataclass(frozen=True, slots=True)

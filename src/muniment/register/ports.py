@@ -39,6 +39,20 @@ class MovementPlace:
     log_index: int
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A movement as what is said about it is known by, with how many base units it moved."""
+
+    transaction_hash: TransactionHash
+    position: int
+    shares: int
+
+    @property
+    def key(self) -> MovementKey:
+        """The movement's key."""
+        return (self.transaction_hash, self.position)
+
+
 class Tokens(Protocol):
     """Says which token on the chain a security is."""
 
@@ -300,6 +314,10 @@ class Lots(LotStore, Protocol):
 
     def changes(self, token: Address, *, block_number: int | None = None) -> LotChanges:
         """Return the stored lots and takings of a token, up to a block where one is given."""
+        ...
+
+    def origins(self, token: Address, places: Collection[tuple[int, int]]) -> Mapping[tuple[int, int], Origin]:
+        """Return which movements stand at these places (block, log index)."""
         ...
 
     def annotate(self, token: Address, key: MovementKey, annotation: LotAnnotation, *, at: dt.datetime) -> None:

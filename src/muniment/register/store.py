@@ -47,7 +47,7 @@ from muniment.register.model import (
     touched,
 )
 from muniment.register.model.record_differences import FoundDifference, RecordDifference
-from muniment.register.ports import MovementPlace, Tokens
+from muniment.register.ports import MovementPlace, Origin, Tokens
 from muniment.units.errors import plain
 from muniment.units.ids import Address, InvestorId, LotId, SecurityId, TenantId, TransactionHash, UserId
 from muniment.units.money import Money
@@ -839,6 +839,27 @@ class PostgresLots(PostgresLotProjection):
             sa.select(LOT_TAKING).where(LOT_TAKING.c.token_address == token, *_until(LOT_TAKING, at=None, block_number=block_number))
         )
         return LotChanges(tuple(_lot(row) for row in lots), tuple(_taking(row) for row in takings))
+
+    def origins(self, token: Address, places: Collection[tuple[int, int]]) -> Mapping[tuple[int, int], Origin]:
+        """Return which movements stand at these places (block, log index)."""
+        of_token = [MOVEMENT.c.token_address == token, MOVEMENT.c.deed_id == FUNGIBLE]
+        hashes = sa.select(MOVEMENT.c.transaction_hash).where(
+            *of_token, sa.tuple_(MOVEMENT.c.block_number, MOVEMENT.c.log_index).in_(list(places))
+        )
+        # Whole transactions: the position counts what stands before in the same one.
+        rows = self._connection.execute(
+            sa.select(MOVEMENT)
+            .where(*of_token, MOVEMENT.c.transaction_hash.in_(hashes))
+            .order_by(MOVEMENT.c.block_number, MOVEMENT.c.log_index)
+        )
+        seen: Counter[str] = Counter()
+        found: dict[tuple[int, int], Origin] = {}
+        for row in rows:
+            found[row.block_number, row.log_index] = Origin(
+                TransactionHash(row.transaction_hash), seen[row.transaction_hash], int(row.shares)
+            )
+            seen[row.transaction_hash] += 1
+        return {place: found[place] for place in places if place in found}
 
     def annotate(self, token: Address, key: MovementKey, annotation: LotAnnotation, *, at: dt.datetime) -> None:
         """Keep what was said about a movement; what was said before is gone."""
