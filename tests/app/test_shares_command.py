@@ -181,7 +181,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_its_line(
         (["K-000=1", "K-001=1", "--paid", "10"], "app.paid_for_many"),
         (["K-000=1", "--paid", "10", "--price", "10"], "app.paid_for_many"),
         (["K-000=1", "--file", "x.csv"], "app.file_or_names"),
-        (["K-000=1", "--paid", "10", "--currency", "XXX"], "money.unknown_currency"),
+        (["K-000=1", "--paid", "10", "--currency", "QQQ"], "money.unknown_currency"),
         (["K-000=1", "--paid", "-1"], "settlement.nothing_to_issue"),
     ],
 )
