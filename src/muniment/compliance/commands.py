@@ -838,9 +838,8 @@ def view_lot_standing(
     holders = {lot.holder for lot in page.lots}
     # What a holder has may go on over the page's end.
     held: defaultdict[LotHolder, list[Lot]] = defaultdict(list)
-    for lot in unit.lots.of_security(security_id, investor_id=investor_id):
-        if lot.holder in holders:
-            held[lot.holder].append(lot)
+    for lot in unit.lots.of_holders(security_id, holders):
+        held[lot.holder].append(lot)
     quantities = {holder: sum(lot.quantity for lot in lots) for holder, lots in held.items()}
     choice = unit.law_choices.in_effect(security_id, now)
     if choice is None:

@@ -49,8 +49,8 @@ from muniment.register.model import (
 from muniment.register.model.form_d import FormDFigures, FormDInput, form_d_figures, form_d_xml
 from muniment.register.model.holders import RegisterOfHolders, register_of_holders
 from muniment.register.ports import LotStore, MovementPlace, Origin, RegisterUnit
-from muniment.units.errors import Place
-from muniment.units.ids import Address, InvestorId, LotId, SecurityId, TransactionHash
+from muniment.units.errors import MunimentError, Place
+from muniment.units.ids import Address, InvestorId, LotId, SecurityId, TransactionHash, parse_id
 from muniment.units.instants import instant_text
 from muniment.units.money import Money, Price, Rounding
 from muniment.units.shares import Shares
@@ -288,6 +288,8 @@ def view_lots(
     All of them where no limit is given. Unfinal blocks are included: an instant that has not passed may still change.
     """
     authorize(actor, Action.REGISTER_VIEW, tenant_id=unit.tenant_id)
+    if at is None and limit is not None:
+        return _page_of_open_lots(security_id, investor_id, cursor, max(1, min(limit, LOTS_PAGE_MAX)), unit=unit)
     found = unit.lots.of_security(security_id, investor_id=investor_id, at=at)
     start = 0
     if cursor is not None:
@@ -298,6 +300,22 @@ def view_lots(
     shown = found[start:] if limit is None else found[start : start + max(1, min(limit, LOTS_PAGE_MAX))]
     more = start + len(shown) < len(found)
     return LotsPage(shown, str(shown[-1].lot_id) if more else None)
+
+
+def _page_of_open_lots(
+    security_id: SecurityId, investor_id: InvestorId | None, cursor: str | None, limit: int, *, unit: RegisterUnit
+) -> LotsPage:
+    """Return a page without reading what is not on it: a register may have a million lots."""
+    try:
+        after = None if cursor is None else LotId(parse_id(cursor))
+    except MunimentError:
+        raise BadCursor(cursor=cursor) from None
+    # One more than asked for tells whether there is another page.
+    found = unit.lots.page(security_id, investor_id=investor_id, after=after, limit=limit + 1)
+    if found is None:
+        raise BadCursor(cursor=cursor)
+    shown = found[:limit]
+    return LotsPage(shown, str(shown[-1].lot_id) if len(found) > limit else None)
 
 
 @dataclass(frozen=True, slots=True)

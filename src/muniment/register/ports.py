@@ -27,7 +27,7 @@ from muniment.register.model import (
     TokenReference,
 )
 from muniment.register.model.record_differences import FoundDifference, RecordDifference
-from muniment.units.ids import Address, InvestorId, SecurityId, TenantId, TransactionHash
+from muniment.units.ids import Address, InvestorId, LotId, SecurityId, TenantId, TransactionHash
 from muniment.units.shares import Shares
 
 
@@ -300,6 +300,19 @@ class Lots(LotStore, Protocol):
 
         By holder, then by acquisition. Right even where a wallet has changed hands since they were stored.
         """
+        ...
+
+    def page(
+        self, security_id: SecurityId, *, investor_id: InvestorId | None = None, after: LotId | None = None, limit: int
+    ) -> Sequence[Lot] | None:
+        """Return at most `limit` of the open lots, by holder, then by acquisition: those after one of them where it is given.
+
+        None where `after` is no open lot among them.
+        """
+        ...
+
+    def of_holders(self, security_id: SecurityId, holders: Collection[LotHolder]) -> Sequence[Lot]:
+        """Return the open lots of some holders, by holder, then by acquisition."""
         ...
 
     def acquisitions(

@@ -202,6 +202,10 @@ _SQL_TYPES: Mapping[type[Any], str] = {
 }
 
 
+_HOLDER_ORDER = (sa.func.coalesce(sa.cast(LOT.c.investor_id, sa.Text), LOT.c.wallet).collate("C"),)
+"""Holders as text, as the model orders them."""
+
+
 class PostgresProjection:
     """Writes the projection over all tenants, on the follower's connection and in its transaction."""
 
@@ -799,6 +803,40 @@ class PostgresLots(PostgresLotProjection):
             own = sa.select(LOT.c.lot_id).where(LOT.c.token_address == token, LOT.c.investor_id == investor_id)
             takings = takings.where(LOT_TAKING.c.lot_id.in_(own))
         return lots_after(LotChanges(tuple(lots), tuple(_taking(row) for row in self._connection.execute(takings))))
+
+    def page(
+        self, security_id: SecurityId, *, investor_id: InvestorId | None = None, after: LotId | None = None, limit: int
+    ) -> Sequence[Lot] | None:
+        """Return at most `limit` of the open lots, by holder, then by acquisition: those after one of them where it is given.
+
+        None where `after` is no open lot among them.
+        """
+        token = self._tokens.token_of(security_id).address
+        if self.is_stale(token):
+            lots = self._replayed(token, investor_id=investor_id, at=None, block_number=None)
+            places = {lot.lot_id: index for index, lot in enumerate(lots)}
+            start = -1 if after is None else places.get(after)
+            return None if start is None else lots[start + 1 : start + 1 + limit]
+        order = (*_HOLDER_ORDER, LOT.c.acquired_at, LOT.c.block_number, LOT.c.log_index, LOT.c.part)
+        query = sa.select(LOT).where(LOT.c.token_address == token, LOT.c.quantity > 0)
+        if investor_id is not None:
+            query = query.where(LOT.c.investor_id == investor_id)
+        if after is not None:
+            place = self._connection.execute(query.where(LOT.c.lot_id == after).with_only_columns(*order)).first()
+            if place is None:
+                return None
+            query = query.where(
+                sa.tuple_(*order) > sa.tuple_(*(sa.literal(value, column.type) for value, column in zip(place, order, strict=True)))
+            )
+        return [_lot(row) for row in self._connection.execute(query.order_by(*order).limit(limit))]
+
+    def of_holders(self, security_id: SecurityId, holders: Collection[LotHolder]) -> Sequence[Lot]:
+        """Return the open lots of some holders, by holder, then by acquisition."""
+        token = self._tokens.token_of(security_id).address
+        if self.is_stale(token):
+            wanted = set(holders)
+            return [lot for lot in self._replayed(token, investor_id=None, at=None, block_number=None) if lot.holder in wanted]
+        return _by_holder(self.open_lots(token, holders))
 
     def _replayed(
         self, token: Address, *, investor_id: InvestorId | None, at: dt.datetime | None, block_number: int | None
