@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
@@ -230,7 +231,10 @@ def issue(actor: Actor, request: IssueShares, *, unit: SettlementUnit) -> IssueR
         for part, batch in enumerate(batches(accepted))
     )
     report = IssueReport(request.request_id, accepted, refused, instructions)
-    facts = {"shares": str(report.shares), "receivers": len(accepted), "refused": len(refused)}
+    facts: dict[str, Any] = {"shares": str(report.shares), "receivers": len(accepted), "refused": len(refused)}
+    under = Counter(entry.sale.exemption for entry in accepted if entry.sale.exemption is not None)
+    if under:
+        facts["exemptions"] = dict(sorted(under.items()))
     unit.audit.record(actor, Action.SETTLEMENT_ISSUE, f"security:{request.security_id}", facts | {"request_id": str(request.request_id)})
     return report
 

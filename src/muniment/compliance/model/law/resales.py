@@ -394,7 +394,7 @@ class ResaleLocks:
 
     def first_day(self, lot: Lot) -> dt.date:
         """Return the first day on which a lot may be resold to anybody; the day that was asked about where it may be already."""
-        return self._first_day_of_resale(lot, self._case.exemption_of(lot.investor_id, lot.exemption))
+        return max(self._on, self._first_day_of_resale(lot, self._case.exemption_of(lot.investor_id, lot.exemption)))
 
     def first_day_to_americans(self, lot: Lot) -> dt.date | None:
         """Return the first day on which a lot may come to a U.S. person, if that is later; None where it is not, or not known.
@@ -403,7 +403,7 @@ class ResaleLocks:
         """
         if self._case.exemption_of(lot.investor_id, lot.exemption) != "us.regs" or self._flowback_ends is None:
             return None
-        return self._flowback_ends if self._flowback_ends > max(self._on, self.first_day(lot)) else None
+        return self._flowback_ends if self._flowback_ends > self.first_day(lot) else None
 
     def _first_day_of_resale(self, lot: Lot, exemption: str | None) -> dt.date:
         free_on = self._on
