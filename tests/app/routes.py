@@ -184,6 +184,7 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("GET", "/v1/securities/{security_id}/law"): Line(Action.COMPLIANCE_VIEW),
     ("PUT", "/v1/securities/{security_id}/law"): Line(Action.COMPLIANCE_CHOOSE_LAW, json={"packs": []}),
     ("POST", "/v1/securities/{security_id}/law/enforcement"): Line(Action.COMPLIANCE_SET_RULES),
+    ("GET", "/v1/securities/{security_id}/law/lots"): Line(Action.COMPLIANCE_VIEW),
     ("POST", "/v1/securities/{security_id}/law/what-if"): Line(Action.COMPLIANCE_CHECK, json={}),
     ("GET", "/v1/assets/{asset_id}/assessments"): Line(Action.COMPLIANCE_VIEW),
     ("POST", "/v1/assets/{asset_id}/assessments"): Line(
