@@ -118,7 +118,10 @@ def test_the_one_exemption_that_holds_is_recorded_where_none_was_named(lawful: S
     _, american = an_american(lawful, accredited=True)
     ((_, briton),) = lawful.holders(1)
     report = issued(lawful, request_of(lawful, Allotment(10, wallet=american), Allotment(20, wallet=briton)))
-    assert {wallet: said.exemption for wallet, said in said_of(lawful, report).items()} == {american: "us.regd.506c", briton: "us.regs"}
+    assert {wallet: (said.exemption, said.buyer_category) for wallet, said in said_of(lawful, report).items()} == {
+        american: ("us.regd.506c", "accredited"),
+        briton: ("us.regs", None),
+    }
 
 
 def test_a_bad_exemption_refuses_its_own_allotment_and_no_other(lawful: Scene) -> None:

@@ -33,8 +33,9 @@ from muniment.compliance.model.facts import InvestorFacts, Move, TokenFacts, Wal
 from muniment.compliance.model.law.book import LawRule, rule_book
 from muniment.compliance.model.law.case import Case, GrowingCase
 from muniment.compliance.model.law.choices import LawChoice, check_choice, selected
-from muniment.compliance.model.law.engine import Judgement, judge
+from muniment.compliance.model.law.engine import REGULATION_D, Judgement, judge
 from muniment.compliance.model.law.facts import Proposal, Sale, Terms
+from muniment.compliance.model.law.investors import accredited
 from muniment.compliance.model.law.offerings import SALE_RULES
 from muniment.compliance.model.law.on_chain import chain_rules, chain_rules_end, joined
 from muniment.compliance.model.law.records import HoweyRecord, check_signature, draft, offered
@@ -307,10 +308,14 @@ def check_transfer(
 
 @dataclass(frozen=True, slots=True)
 class IssueAnswer:
-    """The answer about an issue, and the exemption that it stands under; None where it is refused, or no single one tells itself."""
+    """The answer about an issue, with what it found: the exemption that it stands under, and what the buyer is to it.
+
+    Either is None where the issue is refused, or where it does not tell itself.
+    """
 
     decision: Decision
-    exemption: str | None
+    exemption: str | None = None
+    buyer_category: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,8 +367,8 @@ class MoveChecks:
         """
         found = self.ask(from_wallet=None, to_wallet=to_wallet, shares=shares, sale=_SaleTerms(exemption, paid))
         if isinstance(found.decision, Refused):
-            return IssueAnswer(found.decision, None)
-        return IssueAnswer(found.decision, found.computed.get("exemption", exemption))
+            return IssueAnswer(found.decision)
+        return IssueAnswer(found.decision, found.computed.get("exemption", exemption), found.computed.get("buyer_category"))
 
     def take_issue(self, to_wallet: Address, shares: int, *, exemption: str | None = None, paid: Money | None = None) -> None:
         """Count an issue that was allowed as made."""
@@ -453,10 +458,11 @@ class MoveChecks:
                 "sale", on, receiver=receiver, quantity=shares, amount_minor=amount, offered_on=dt.date.min, exemption=sale.exemption
             )
             try:
-                return judge(case, asked)
+                found = judge(case, asked)
             except ExemptionNotChosen as error:
                 # To whoever issues to many this is a reason against one of them, not against the request.
                 return Judgement(Refused((Reason(error.code, error.sentence, facts=error.facts, cure=error.cure_sentence),)))
+            return replace(found, computed={**found.computed, **_category(case, receiver, found.computed.get("exemption"))})
         sender = self._investor_of(from_wallet)
         if sender == receiver:
             # Between two wallets of one investor nobody sells and nobody buys.
@@ -886,6 +892,16 @@ def law_case(choice: LawChoice, *, security: TokenisedSecurity, unit: Compliance
         for investor_id, investor in unit.investors.many(ids).items()
     }
     return Case(selection=selection, terms=terms, investors=investors, lots=lots, sales=sales, resales=resales, evidence=choice.evidence)
+
+
+def _category(case: Case, investor_id: str, exemption: str | None) -> dict[str, str]:
+    """Return whether a buyer under Regulation D is accredited, which Form D counts; nothing where nobody knows it."""
+    if exemption not in REGULATION_D:
+        return {}
+    known = accredited(case.investors[investor_id], case.book)
+    if known.is_so is None:
+        return {}
+    return {"buyer_category": "accredited" if known.is_so else "non_accredited"}
 
 
 def assess_asset(actor: Actor, request: AssessAsset, *, unit: ComplianceUnit) -> HoweyRecord:

@@ -494,9 +494,9 @@ def note_issue(security_id: SecurityId, transaction_hash: TransactionHash, issue
             unit.lots.annotate(token, key, each.annotation, at=unit.clock.now())
             noted.append(movement)
     if noted:
-        make_lots_again_from(token, noted, store=unit.lots)
         facts = {"transaction": transaction_hash, "movements": len(noted), "said_at": "issue"}
         unit.audit.record(system_actor(unit.tenant_id), Action.REGISTER_ANNOTATE, f"security:{security_id}", facts)
+        make_lots_again_from(token, noted, store=unit.lots)
     return len(noted)
 
 

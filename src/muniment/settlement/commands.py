@@ -474,7 +474,9 @@ def _sort_out(request: IssueShares, *, unit: SettlementUnit) -> tuple[tuple[Acce
         else:
             checks.take_issue(wallet, allotment.shares, exemption=answer.exemption, paid=paid)
             room = None if room is None else room - allotment.shares
-            accepted.append(AcceptedAllotment(allotment, wallet, replace(allotment.sale, exemption=answer.exemption)))
+            category = allotment.sale.buyer_category or answer.buyer_category
+            sale = replace(allotment.sale, exemption=answer.exemption, buyer_category=category)
+            accepted.append(AcceptedAllotment(allotment, wallet, sale))
     return tuple(accepted), tuple(refused)
 
 
