@@ -66,13 +66,13 @@ def test_shares_are_issued_on_terms_that_their_lot_shows_and_an_officer_mends(wo
     expect(other.get_by_text("under us.regs, for 11,500.50 USD, buyer qualified")).to_be_visible()
 
     page = owner.go(f"/securities/{world.security_id}/lots")
-    row = page.get_by_role("row", name="1,200")
+    row = page.get_by_role("row", name="11,500.50 USD")
     expect(row).to_contain_text("us.regs")
-    expect(row).to_contain_text("11,500.50 USD")
+    expect(row).to_contain_text("1,200")
     # A year by Rule 144, as the domestic issuer does not report; the flowback ends no later.
     free_on = dt.datetime.now(tz=dt.UTC).date()
     expect(row.locator(".state")).to_contain_text(f"{free_on.year + 1}")
-    expect(page.locator(".panel-head .state")).to_contain_text("1,200 locked until")
+    expect(page.locator(".group .state")).to_contain_text("1,200 locked until")
     shoot(page, "page")
 
     # By keyboard alone: to the button, into the form, and back.
@@ -89,7 +89,7 @@ def test_shares_are_issued_on_terms_that_their_lot_shows_and_an_officer_mends(wo
     page.get_by_label("Held since").fill("2020-02-03")
     page.get_by_label("Held since").press("Enter")
     page.wait_for_url("**/lots?holder=*")
-    row = page.get_by_role("row", name="1,200")
+    row = page.get_by_role("row", name="11,500.50 USD")
     expect(row).to_contain_text("3 Feb 2020")
     expect(row.locator(".state.good", has_text="free")).to_be_visible()
     expect(page.get_by_label("Holder", exact=True)).not_to_have_value("")
