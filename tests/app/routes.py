@@ -190,6 +190,7 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("GET", "/v1/securities/{security_id}/law"): Line(Action.COMPLIANCE_VIEW),
     ("PUT", "/v1/securities/{security_id}/law"): Line(Action.COMPLIANCE_CHOOSE_LAW, json={"packs": []}),
     ("POST", "/v1/securities/{security_id}/law/enforcement"): Line(Action.COMPLIANCE_SET_RULES),
+    ("GET", "/v1/securities/{security_id}/law/lots"): Line(Action.COMPLIANCE_VIEW),
     ("POST", "/v1/securities/{security_id}/law/what-if"): Line(Action.COMPLIANCE_CHECK, json={}),
     ("GET", "/v1/assets/{asset_id}/assessments"): Line(Action.COMPLIANCE_VIEW),
     ("POST", "/v1/assets/{asset_id}/assessments"): Line(
@@ -276,6 +277,11 @@ ROUTES: Mapping[tuple[str, str], Line] = {
     ("POST", "/securities/{security_id}/rules/edit/preview"): Line(Action.COMPLIANCE_SET_RULES, form={"country_rule": "none"}),
     ("GET", "/securities/{security_id}"): Line(Action.REGISTER_VIEW),
     ("GET", "/securities/{security_id}/movements"): Line(Action.REGISTER_VIEW),
+    ("GET", "/securities/{security_id}/lots"): Line(Action.REGISTER_VIEW),
+    ("GET", "/securities/{security_id}/movements/{transaction_hash}/{position}/annotation"): Line(Action.REGISTER_ANNOTATE),
+    ("POST", "/securities/{security_id}/movements/{transaction_hash}/{position}/annotation"): Line(
+        Action.REGISTER_ANNOTATE, form={"exemption": "us.regs"}
+    ),
     ("GET", "/securities/{security_id}/holders"): Line(Action.REGISTER_EXPORT),
     ("GET", "/securities/{security_id}/rules"): Line(Action.COMPLIANCE_VIEW),
     ("GET", "/securities/{security_id}/documents"): Line(Action.INSTRUMENTS_VIEW),

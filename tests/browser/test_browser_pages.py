@@ -37,6 +37,8 @@ PAGES = {
     "tokenise": "/securities/tokenise",
     "tokenise_vehicle": "/securities/tokenise/vehicle",
     "register": "/securities/{security_id}",
+    "lots": "/securities/{security_id}/lots",
+    "annotation": "/securities/{security_id}/movements/{transaction_hash}/0/annotation",
     "movements": "/securities/{security_id}/movements",
     "rules": "/securities/{security_id}/rules",
     "rules_form": "/securities/{security_id}/rules/edit",

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from muniment.access.model import Role
 from muniment.compliance import http
+from muniment.compliance.model.law.calendar import add_months, first_day_after_months
 from muniment.infra.postgres.database import METADATA
 from tests.access.unit import an_actor
 from tests.compliance.market import Market
@@ -253,6 +254,34 @@ def test_packs_are_chosen_asked_about_and_seen(market: Market, api: Any) -> None
     assert "us.regd.506c" in [reason["rule"] for reason in answer["reasons"]]
     outcome = api.post(path(market, "law/what-if"), json={"packs": ["us.regs"], "on": "2027-01-04"}).json()
     assert (outcome["on"], outcome["breaking"]) == ("2027-01-04", len(outcome["breaks"]))
+
+
+def test_lots_say_from_when_on_they_may_be_resold(market: Market, api: Any) -> None:
+    investor_id, wallet = market.an_investor("DE")
+    market.registered(investor_id)
+    market.act("mint", wallet, 70)
+    market.act("mint", wallet, 30)
+    api.put(path(market, "law"), json={"packs": []})
+    today = dt.date.fromisoformat(api.get(path(market, "law/lots")).json()["on"])
+    closed_on = today - dt.timedelta(days=1)
+    terms = {"price": "10.00", "closed_on": closed_on.isoformat()}
+    api.put(path(market, "law"), json={"packs": ["us.regs.category3"], "terms": terms})
+    first = api.get(path(market, "law/lots"), params={"investor_id": str(investor_id), "limit": 1}).json()
+    rest = api.get(path(market, "law/lots"), params={"investor_id": str(investor_id), "cursor": first["next_cursor"]}).json()
+    assert (rest["next_cursor"], rest["is_judged"]) == (None, True)
+    lots = [*first["lots"], *rest["lots"]]
+    assert [(lot["quantity"], lot["exemption"], lot["held_since"]) for lot in lots] == [
+        ("70", "us.regs", today.isoformat()),
+        ("30", "us.regs", today.isoformat()),
+    ]
+    # Abroad at once; to Americans when the distribution compliance period of a year is over.
+    over = first_day_after_months(closed_on, 12)
+    assert {(lot["resale_from"], lot["us_persons_from"]) for lot in lots} == {(today.isoformat(), over.isoformat())}
+    # With Rule 144 among the packs it is a year from the issue for everybody, which ends no earlier.
+    api.put(path(market, "law"), json={"packs": ["us.regd.506c", "us.regs.category3"], "terms": terms})
+    lots = api.get(path(market, "law/lots"), params={"investor_id": str(investor_id)}).json()["lots"]
+    assert {(lot["resale_from"], lot["us_persons_from"]) for lot in lots} == {(add_months(today, 12).isoformat(), None)}
+    assert api.get(path(market, "law/lots"), params={"cursor": "nonsense"}).json()["code"] == "register.bad_cursor"
 
 
 def test_an_assessment_is_kept_once_under_one_key(market: Market, api: Any) -> None:

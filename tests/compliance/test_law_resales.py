@@ -18,7 +18,7 @@ from muniment.compliance.model.law.case import Case
 from muniment.compliance.model.law.case_file import read_case
 from muniment.compliance.model.law.engine import Judgement
 from muniment.compliance.model.law.facts import Lot, Terms
-from muniment.compliance.model.law.resales import distribution_period_ends, earliest_resale, pick_lots, volume_limit
+from muniment.compliance.model.law.resales import ResaleLocks, distribution_period_ends, earliest_resale, pick_lots, volume_limit
 from tests.compliance.law import a_case, american, ask, codes, days_after, facts, transfer
 
 EXAMPLES = "corporate_actions/examples.json"
@@ -364,3 +364,41 @@ def test_rule_144a_wants_the_right_to_information_of_an_issuer_that_does_not_rep
         judgement = resold(**terms)
         assert (codes(judgement), [warning for warning in judgement.warnings if "144A" in warning]) == ([], [])
     assert codes(resold(information_right_144a=False)) == ["holding_period"]
+
+
+# --- the day that is shown beside a lot ------------------------------------------------------------------------------------------------
+
+LOCKED = {"holding_period", "resale_lock"}
+SOLD_UNDER = st.sampled_from([None, "us.regd.506c", "us.regcf", "us.regs", "sg.sfa"])
+
+
+@given(
+    packs=st.lists(st.sampled_from(["us.regd.506c", "us.regcf", "us.regs.category3", "sg.sfa"]), min_size=1, unique=True),
+    exemption=SOLD_UNDER,
+    held_since=st.dates(dt.date(2025, 1, 1), dt.date(2026, 12, 31)),
+    on=st.dates(dt.date(2026, 1, 1), dt.date(2027, 6, 30)),
+    reports=st.booleans(),
+)
+def test_the_first_day_of_resale_is_the_first_on_which_the_law_lets_a_stranger_buy(
+    packs: list[str], exemption: str | None, held_since: dt.date, on: dt.date, *, reports: bool
+) -> None:
+    parts: dict[str, Any] = {
+        "terms": {"issuer_reporting": reports, "closed_on": "2026-02-01"},
+        "investors": [{"id": "seller", "country": "DE"}, BUYER],
+        "register": [lot(on=held_since.isoformat(), exemption=exemption)],
+    }
+    case, _ = read_case(a_case(packs, **parts))
+    locks = ResaleLocks(case, on)
+    (held,) = case.lots["seller"]
+    first, to_americans = locks.first_day(held), locks.first_day_to_americans(held)
+
+    def against(day: dt.date) -> set[str]:
+        return set(codes(ask(packs, proposed=transfer("seller", "buyer", at=day.isoformat()), **parts)))
+
+    assert first >= on
+    assert not against(first) & LOCKED
+    assert first == on or against(first - dt.timedelta(days=1)) & LOCKED
+    assert locks.of("seller").quantity == (held.quantity if first > on else 0)
+    # The buyer is an American: the flowback ends on its own day, which is shown where it is the later one.
+    assert "flowback" not in against(to_americans or first)
+    assert to_americans is None or "flowback" in against(to_americans - dt.timedelta(days=1))

@@ -92,7 +92,7 @@ def configuration_page() -> str:
             continue
         default = defaults[setting.name]
         lines.append(f"| `{setting.variable}` | `{setting.name}` | {setting.rule} | {'none' if default is None else f'`{default}`'} |")
-    told = "Secrets are files of mode 600 below `secrets` in the home, or variables; a start makes those that it needs, but `smtp_password`:"
+    told = "Secrets are files of mode 600 below `secrets` in the home, or variables; a start makes those it needs, but not `smtp_password`:"
     lines += ["", told, ""]
     lines += [f"- `{secret_variable(name)}` (file `secrets/{name}`)" for name in SECRETS]
     return "\n".join(lines) + "\n"

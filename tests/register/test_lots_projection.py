@@ -124,6 +124,16 @@ def lots(database: Database, **asked: Any) -> list[Lot]:
         return list(PostgresLots(connection, tenant_id=TENANT, tokens=OneToken()).of_security(SECURITY, **asked))
 
 
+def pages(database: Database, *, limit: int, **asked: Any) -> list[Lot]:
+    """Return all lots, a page at a time."""
+    found: list[Lot] = []
+    with database.transaction(tenant_id=TENANT) as connection:
+        store = PostgresLots(connection, tenant_id=TENANT, tokens=OneToken())
+        while page := store.page(SECURITY, after=found[-1].lot_id if found else None, limit=limit, **asked):
+            found += page
+    return found
+
+
 def changes(database: Database) -> LotChanges:
     with database.transaction(tenant_id=TENANT) as connection:
         return PostgresLots(connection, tenant_id=TENANT, tokens=OneToken()).changes(TOKEN)
@@ -163,6 +173,8 @@ def test_blocks_taken_back_leave_the_lots_as_if_they_had_never_been(owned: Datab
     assert rows(owned) == after_reorganisations
     made = replay(movements(*blocks), owners=OWNERS, annotations={})
     assert [lot_line(lot) for lot in lots(owned)] == [lot_line(lot) for lot in lots_after(made)]
+    assert pages(owned, limit=3) == lots(owned)
+    assert pages(owned, limit=2, investor_id=ANNA) == lots(owned, investor_id=ANNA)
     for block, _ in blocks:
         assert lots(owned, block_number=block.number) == lots(owned, at=block.mined_at) == lots_after(made, block.number)
 
@@ -264,6 +276,7 @@ def test_a_wallet_that_becomes_an_investors_takes_its_lots_along(owned: Database
     give_wallet(owned, WALLETS[3], BELA)
     # Whoever asks meanwhile is told the truth, and the next block of the token, or the worker, stores it.
     assert [lot.quantity for lot in lots(owned, investor_id=BELA)] == [50]
+    assert pages(owned, limit=1) == lots(owned)
     with owned.transaction(tenant_id=TENANT) as connection:
         assert PostgresLots(connection, tenant_id=TENANT, tokens=OneToken()).stale_tokens() == [TOKEN]
     take(owned, BlockLogs(a_block(2), [a_transfer(WALLETS[3], WALLETS[0], 20, block=2, index=1)]))

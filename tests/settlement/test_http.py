@@ -113,6 +113,38 @@ def test_an_issue_is_pending_until_approved_and_tells_of_each_allotment(shop: Sc
     assert shop.balance(wallet) == 5
 
 
+def test_the_terms_of_an_issue_go_in_and_come_out_as_they_were_given(shop: Scene, client: TestClient[Litestar]) -> None:
+    ((investor_id, _),) = shop.holders(1)
+    terms = {"exemption": "us.regs", "paid": {"amount": "47.50", "currency": "EUR"}, "buyer_category": "qualified"}
+    bad = {"exemption": "Reg S"}
+    body = {
+        "security_id": str(shop.security_id),
+        "allotments": [{"shares": "5", "investor_id": str(investor_id), **terms}, {"shares": "1", "wallet": an_address(0xBAD), **bad}],
+    }
+    preview = client.post("/v1/instructions/issue/preview", json=body).json()
+    assert [{name: entry[name] for name in terms} for entry in preview["accepted"]] == [terms]
+    assert [reason["code"] for reason in preview["refused"][0]["reasons"]] == ["register.not_a_code"]
+    pending = client.post("/v1/instructions/issue", json=body).json()
+    with shop.begin() as unit:
+        approved = approve_request(shop.second, ApprovalId(parse_id(pending["approval_id"])), unit=unit)
+        report = issue(shop.second, IssueShares.from_json(approved.requested.request), unit=unit)
+    assert isinstance(report, IssueReport)
+    (instruction,) = report.instructions
+    (leg,) = client.get(f"/v1/instructions/{instruction.instruction_id}").json()["legs"]
+    assert {name: leg[name] for name in terms} == terms
+    shop.settle(instruction.instruction_id)
+    found = client.get(f"/v1/securities/{shop.security_id}/acquisitions", params={"limit": 200}).json()["acquisitions"]
+    assert [each["said"] for each in found if each["buyer_investor_id"] == str(investor_id)] == [terms]
+    lots = client.get(f"/v1/securities/{shop.security_id}/lots", params={"investor_id": str(investor_id)}).json()["lots"]
+    assert [(lot["exemption"], lot["buyer_category"]) for lot in lots] == [("us.regs", "qualified")]
+    answer = client.get(f"/v1/securities/{shop.security_id}/lots", params={"cursor": "nonsense"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "register.bad_cursor")
+    for amount, code in (("1,50", "money.not_an_amount"), ("1.505", "money.too_precise")):
+        wrong = {"shares": "5", "investor_id": str(investor_id), "paid": {"amount": amount, "currency": "EUR"}}
+        answer = client.post("/v1/instructions/issue/preview", json={**body, "allotments": [wrong]})
+        assert (answer.json()["code"], answer.json()["place"]["field"]) == (code, "allotments.0.paid")
+
+
 def test_a_transfer_is_requested_and_can_be_followed_to_its_end(
     shop: Scene, client: TestClient[Litestar], holders: list[tuple[InvestorId, Address]]
 ) -> None:

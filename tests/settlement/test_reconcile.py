@@ -46,6 +46,7 @@ VANDALISM = [
     ("register.notice SET shares = shares + 1", "register.notice SET shares = shares - 1", "register.extra_row"),
     ("settlement.leg SET shares = shares + 1", "settlement.leg SET shares = shares - 1", "settlement.instruction_changed"),
     ("settlement.leg SET shares = shares + 1", "settlement.leg SET shares = shares - 1", "settlement.movement_missing"),
+    ("settlement.leg SET exemption = 'us.rega'", "settlement.leg SET exemption = NULL", "settlement.instruction_changed"),
     (
         "settlement.instruction SET block_number = block_number + 1",
         "settlement.instruction SET block_number = block_number - 1",

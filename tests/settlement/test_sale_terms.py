@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from muniment.access.model import Pending
-from muniment.compliance.commands import ChooseLaw, choose_law
+from muniment.compliance.commands import ChooseLaw, SetRules, choose_law, set_rules
+from muniment.compliance.model.rules import HolderCap, SupplyCap
 from muniment.parties.model import Claim, ClaimTopic
 from muniment.register.commands import Annotate, annotate, view_acquisitions, view_lots
 from muniment.register.model import LotAnnotation
@@ -117,7 +118,10 @@ def test_the_one_exemption_that_holds_is_recorded_where_none_was_named(lawful: S
     _, american = an_american(lawful, accredited=True)
     ((_, briton),) = lawful.holders(1)
     report = issued(lawful, request_of(lawful, Allotment(10, wallet=american), Allotment(20, wallet=briton)))
-    assert {wallet: said.exemption for wallet, said in said_of(lawful, report).items()} == {american: "us.regd.506c", briton: "us.regs"}
+    assert {wallet: (said.exemption, said.buyer_category) for wallet, said in said_of(lawful, report).items()} == {
+        american: ("us.regd.506c", "accredited"),
+        briton: ("us.regs", None),
+    }
 
 
 def test_a_bad_exemption_refuses_its_own_allotment_and_no_other(lawful: Scene) -> None:
@@ -222,3 +226,44 @@ def test_what_a_second_person_approves_holds_the_terms(terms: list[SaleTerms]) -
 def test_an_instruction_without_terms_keeps_the_digest_that_it_had(scene: Scene, wallets: list[Address]) -> None:
     plain = Leg(None, wallets[0], 5)
     assert (plain.sale, Leg(None, wallets[0], 5, UNSTATED)) == (UNSTATED, plain)
+
+
+@pytest.fixture(scope="module")
+def small_offering(scene_stage: SceneStage) -> Scene:
+    """A security that is sold under Rule 504, which lets an issuer raise ten million dollars in a year."""
+    scene = Scene(scene_stage)
+    with scene.begin() as unit:
+        choose_law(scene.owner, ChooseLaw(scene.security_id, ("us.regd.504",), {"price": "10.00"}, {}), unit=unit)
+    return scene
+
+
+def test_receivers_of_one_issue_share_what_the_law_leaves(small_offering: Scene) -> None:
+    scene = small_offering
+    receivers = [an_american(scene, accredited=False)[1] for _ in range(5)]
+    # Four, four, three, two and one million dollars: the third does not fit beside the first two, the fourth does, the last does not.
+    allotments = [Allotment(millions * 100_000, wallet=wallet) for millions, wallet in zip((4, 4, 3, 2, 1), receivers, strict=True)]
+    with scene.begin() as unit:
+        report = preview_issue(scene.owner, request_of(scene, *allotments), unit=unit)
+    assert [entry.wallet for entry in report.accepted] == [receivers[0], receivers[1], receivers[3]]
+    assert [(entry.wallet, [reason.code for reason in entry.decision.reasons]) for entry in report.refused] == [
+        (receivers[2], ["compliance.raised_in_twelve_months"]),
+        (receivers[4], ["compliance.raised_in_twelve_months"]),
+    ]
+
+
+def test_receivers_of_one_issue_share_the_places_that_the_chain_leaves(scene_stage: SceneStage) -> None:
+    scene = Scene(scene_stage)
+    one, two, three = (wallet for _, wallet in scene.holders(3))
+    with scene.begin() as unit:
+        holders = unit.register.holder_count(scene.security_id)
+        supply = unit.register.supply(scene.security_id)
+        rules = (HolderCap("issuer.cap", "Articles", holders + 2), SupplyCap("issuer.supply", "Articles", supply + 100))
+        set_rules(scene.owner, SetRules(scene.security_id, rules), unit=unit)
+    with scene.begin() as unit:
+        report = preview_issue(scene.owner, request_of(scene, *(Allotment(30, wallet=each) for each in (one, two, three))), unit=unit)
+    assert [entry.wallet for entry in report.accepted] == [one, two]
+    assert [[reason.code for reason in entry.decision.reasons] for entry in report.refused] == [["compliance.holder_cap"]]
+    with scene.begin() as unit:
+        report = preview_issue(scene.owner, request_of(scene, *(Allotment(60, wallet=each) for each in (one, two))), unit=unit)
+    assert [entry.wallet for entry in report.accepted] == [one]
+    assert [[reason.code for reason in entry.decision.reasons] for entry in report.refused] == [["compliance.supply_cap"]]

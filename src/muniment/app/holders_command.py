@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -19,12 +20,13 @@ from muniment.app.books import open_units
 from muniment.app.cli import JsonOption
 from muniment.app.shares_command import APP, SecurityArgument, counted, investor_of, parse_price, security_of
 from muniment.app.signed_in import AsOption, OrganisationOption, PasswordFileOption, actor_of, password_from
+from muniment.compliance import commands as compliance
 from muniment.register import commands as register
 from muniment.register import http as register_http
 from muniment.register.model import Consideration, PickingRule
 from muniment.register.model.holders import RegisterOfHolders
 from muniment.units.errors import MunimentError, Place
-from muniment.units.ids import InvestorId, TransactionHash
+from muniment.units.ids import InvestorId, LotId, TransactionHash
 from muniment.units.instants import parse_date, parse_instant
 from muniment.units.money import Price
 from muniment.units.shares import format_shares, show_shares
@@ -92,29 +94,45 @@ def lots(
     password_file: PasswordFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show which shares came when, from whom and on which terms: what holding periods are counted on."""
+    """Show which shares came when, from whom and on which terms; now, also from which day on the chosen packs let them be resold."""
     with open_units() as units:
         actor = actor_of(units, email=member, password=password_from(password_file), organisation=organisation_name)
         with units.begin(actor.tenant_id) as unit:
             security_id = security_of(unit, security)
             decimals = unit.securities.get(security_id).terms.decimals
             wanted = investor_of(unit, investor).investor_id if investor else None
-            found = register.view_lots(actor, security_id, investor_id=wanted, at=end_of(as_of), unit=unit).lots
+            days: Mapping[LotId, dt.date] = {}
+            if as_of:
+                found = register.view_lots(actor, security_id, investor_id=wanted, at=end_of(as_of), unit=unit).lots
+            else:
+                page = compliance.view_lot_standing(actor, security_id, investor_id=wanted, unit=unit)
+                found = [standing.lot for standing in page.lots]
+                days = {
+                    each.lot.lot_id: each.resale_from for each in page.lots if each.resale_from is not None and each.resale_from > page.on
+                }
             sides = {side for lot in found for side in (lot.holder, lot.acquired_from)}
             known = unit.investors.many([InvestorId(side) for side in sides if isinstance(side, UUID)])
     references = {str(investor_id): each.external_reference for investor_id, each in known.items()}
     bodies = [register_http.lot_body(lot, decimals=decimals) for lot in found]
     if as_json:
-        rows = [{"reference": references.get(str(body.investor_id)), **msgspec.to_builtins(body)} for body in bodies]
+        rows = [
+            {
+                "reference": references.get(str(body.investor_id)),
+                **msgspec.to_builtins(body),
+                "locked_until": days[lot.lot_id].isoformat() if lot.lot_id in days else None,
+            }
+            for lot, body in zip(found, bodies, strict=True)
+        ]
         typer.echo(json.dumps(rows))
         return
     typer.echo(f"{counted(len(bodies), 'lot')}, {show_shares(sum(lot.quantity for lot in found), decimals=decimals)} shares")
-    for body in bodies:
+    for lot, body in zip(found, bodies, strict=True):
         holder = references.get(str(body.investor_id), body.wallet or "?")
         giver = references.get(str(body.acquired_from_investor_id), body.acquired_from_wallet or "the issuer")
         marks = [word for word, is_so in (("restricted", body.is_restricted), ("control", body.is_control)) if is_so]
         terms = ", ".join([body.consideration.replace("_", " "), body.exemption or "exemption unknown", *marks])
-        typer.echo(f"  {holder:<12} {body.quantity:>15}  held since {body.holding_since:%Y-%m-%d}, from {giver}, {terms}")
+        resale = f", resale from {days[lot.lot_id]}" if lot.lot_id in days else ""
+        typer.echo(f"  {holder:<12} {body.quantity:>15}  held since {body.holding_since:%Y-%m-%d}, from {giver}, {terms}{resale}")
 
 
 @APP.command()

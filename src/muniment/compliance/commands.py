@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -28,13 +30,17 @@ from muniment.compliance.events import RulesSet
 from muniment.compliance.model.compiled import ChainRules, compile_rules
 from muniment.compliance.model.decision import decide
 from muniment.compliance.model.facts import InvestorFacts, Move, TokenFacts, WalletFacts
-from muniment.compliance.model.law.case import Case
+from muniment.compliance.model.law.book import LawRule, rule_book
+from muniment.compliance.model.law.case import Case, GrowingCase
 from muniment.compliance.model.law.choices import LawChoice, check_choice, selected
-from muniment.compliance.model.law.engine import Judgement, judge
-from muniment.compliance.model.law.facts import Proposal
+from muniment.compliance.model.law.engine import REGULATION_D, Judgement, judge
+from muniment.compliance.model.law.facts import Proposal, Sale, Terms
+from muniment.compliance.model.law.investors import accredited
+from muniment.compliance.model.law.offerings import SALE_RULES
 from muniment.compliance.model.law.on_chain import chain_rules, chain_rules_end, joined
 from muniment.compliance.model.law.records import HoweyRecord, check_signature, draft, offered
-from muniment.compliance.model.law.subjects import investor_facts, law_lots, law_sales
+from muniment.compliance.model.law.resales import Locked, ResaleLocks
+from muniment.compliance.model.law.subjects import investor_facts, law_lot, law_lots, law_sales
 from muniment.compliance.model.law.what_if import WhatIf, what_if
 from muniment.compliance.model.rules import (
     CATEGORY_MAX,
@@ -52,7 +58,8 @@ from muniment.instruments.commands import find_asset
 from muniment.instruments.model.securities import DeployedSecurity, OpenSecurity, Security, TokenisedSecurity
 from muniment.instruments.ports import IssuerSuite
 from muniment.parties.model import COUNTRIES, ZERO_ADDRESS
-from muniment.register.model import Lockup
+from muniment.register.commands import view_lots
+from muniment.register.model import Lockup, Lot, LotHolder
 from muniment.units.decisions import Allowed, Decision, Reason, Refused
 from muniment.units.errors import Place
 from muniment.units.ids import Address, AssetId, InvestorId, SecurityId, new_id, parse_id
@@ -295,30 +302,20 @@ def check_transfer(
         NotOnChain: the security has no token yet.
 
     """
-    return _answer(security_id, from_wallet=from_wallet, to_wallet=to_wallet, shares=shares, unit=unit).decision
+    wallets = [to_wallet] if from_wallet is None else [from_wallet, to_wallet]
+    return MoveChecks(security_id, wallets, unit=unit).ask(from_wallet=from_wallet, to_wallet=to_wallet, shares=shares).decision
 
 
 @dataclass(frozen=True, slots=True)
 class IssueAnswer:
-    """The answer about an issue, and the exemption that it stands under; None where it is refused, or no single one tells itself."""
+    """The answer about an issue, with what it found: the exemption that it stands under, and what the buyer is to it.
+
+    Either is None where the issue is refused, or where it does not tell itself.
+    """
 
     decision: Decision
-    exemption: str | None
-
-
-def check_issue(
-    security_id: SecurityId, *, to_wallet: Address, shares: int, exemption: str | None, paid: Money | None, unit: ComplianceUnit
-) -> IssueAnswer:
-    """Return what `check_transfer` does of an issue that is made under an exemption, for an amount; None leaves either to the packs.
-
-    An exemption that is not among the packs is a reason of its own. Without packs the law is not asked, and what is named stands. An
-    amount in another currency than the terms' counts by the terms' price, as it does once it is a past sale.
-    """
-    sale = _SaleTerms(exemption, paid)
-    found = _answer(security_id, from_wallet=None, to_wallet=to_wallet, shares=shares, sale=sale, unit=unit)
-    if isinstance(found.decision, Refused):
-        return IssueAnswer(found.decision, None)
-    return IssueAnswer(found.decision, found.computed.get("exemption", exemption))
+    exemption: str | None = None
+    buyer_category: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,47 +327,147 @@ class _SaleTerms:
 _NOTHING_STATED = _SaleTerms()
 
 
-def _answer(
-    security_id: SecurityId,
-    *,
-    from_wallet: Address | None,
-    to_wallet: Address,
-    shares: int,
-    sale: _SaleTerms = _NOTHING_STATED,
-    unit: ComplianceUnit,
-) -> Judgement:
-    security = _tokenised(unit.securities.get(security_id))
-    rule_set = unit.rule_sets.in_effect(security_id, unit.clock.now())
-    rules = () if rule_set is None else rule_set.enforced
-    shares = min(shares, SHARES_MAX)
-    sender = None if from_wallet is None else _facts(security_id, from_wallet, unit=unit)
-    receiver = _facts(security_id, to_wallet, unit=unit)
-    further = FurtherFacts()
-    if any(isinstance(rule, FurtherRule) for rule in rules):
-        # What their contract remembers (places, lots, volume, approvals) no event tells: the node is asked.
-        further = unit.compliance_chain.further_facts(
-            token=security.token_address, sender=from_wallet, receiver=to_wallet, country=receiver.country, shares=shares
+@dataclass(slots=True)
+class _Taken:
+    """What issues that count as made add to the register: shares by identity, and holders in all, by country and by category."""
+
+    shares: defaultdict[Address | None, int] = field(default_factory=lambda: defaultdict(int))
+    holders: int = 0
+    country_holders: Counter[int | None] = field(default_factory=Counter)
+    category_holders: Counter[int] = field(default_factory=Counter)
+
+
+class MoveChecks:
+    """Questions about moves of one security in one transaction. Rules, packs and register are read once, however many are asked.
+
+    An issue that was allowed can be taken as made: what is asked after it counts it, as chain and law will.
+
+    Raises:
+        NotOnChain: the security has no token yet.
+
+    """
+
+    def __init__(self, security_id: SecurityId, wallets: Sequence[Address], *, unit: ComplianceUnit) -> None:
+        """`wallets` are all that will be asked about."""
+        self._unit = unit
+        self._security = _tokenised(unit.securities.get(security_id))
+        self._security_id = security_id
+        self._at = unit.clock.now()
+        rule_set = unit.rule_sets.in_effect(security_id, self._at)
+        self._rules = () if rule_set is None else rule_set.enforced
+        self._choice = unit.law_choices.in_effect(security_id, self._at)
+        self._wallets = wallets
+        self._taken = _Taken()
+
+    def issue(self, to_wallet: Address, shares: int, *, exemption: str | None = None, paid: Money | None = None) -> IssueAnswer:
+        """Return whether an issue under an exemption, for an amount, may be made; None leaves either to the packs.
+
+        An exemption that is not among the packs is a reason of its own. Without packs the law is not asked, and what is named stands. An
+        amount in another currency than the terms' counts by the terms' price, as it does once it is a past sale.
+        """
+        found = self.ask(from_wallet=None, to_wallet=to_wallet, shares=shares, sale=_SaleTerms(exemption, paid))
+        if isinstance(found.decision, Refused):
+            return IssueAnswer(found.decision)
+        return IssueAnswer(found.decision, found.computed.get("exemption", exemption), found.computed.get("buyer_category"))
+
+    def take_issue(self, to_wallet: Address, shares: int, *, exemption: str | None = None, paid: Money | None = None) -> None:
+        """Count an issue that was allowed as made."""
+        receiver, further = self._receiver(None, to_wallet, shares)
+        taken = self._taken
+        if receiver.position == 0:
+            taken.holders += 1
+        if receiver.remembered.country_place is None:
+            taken.country_holders[receiver.country] += 1
+        if not receiver.remembered.is_counted_by_category:
+            taken.category_holders[further.receiver.category] += 1
+        taken.shares[receiver.identity] += shares
+        case = self._case
+        if case is not None:
+            amount = paid.minor_units if paid is not None and paid.currency == case.terms.currency else None
+            case.add(Sale(self._investor_of(to_wallet), self._at.date(), shares, amount, exemption))
+
+    def ask(self, *, from_wallet: Address | None, to_wallet: Address, shares: int, sale: _SaleTerms = _NOTHING_STATED) -> Judgement:
+        """Return the answer of chain and law together, with what the law computed on the way."""
+        unit, security_id, taken = self._unit, self._security_id, self._taken
+        shares = min(shares, SHARES_MAX)
+        receiver, further = self._receiver(from_wallet, to_wallet, shares)
+        sender = None if from_wallet is None else _facts(security_id, from_wallet, unit=unit)
+        move = Move(
+            sender=None if sender is None else replace(sender, remembered=further.sender or InvestorFacts()),
+            receiver=receiver,
+            shares=shares,
+            approved_until=further.approved_until,
         )
-    move = Move(
-        sender=None if sender is None else replace(sender, remembered=further.sender or InvestorFacts()),
-        receiver=replace(receiver, remembered=further.receiver),
-        shares=shares,
-        approved_until=further.approved_until,
-    )
-    token = TokenFacts(
-        is_paused=unit.register.is_paused(security_id),
-        supply=unit.register.supply(security_id),
-        holders=unit.register.holder_count(security_id),
-        decimals=security.terms.decimals,
-        country_holders=further.country_holders,
-        category_holders=further.category_holders,
-    )
-    decision = decide(move, token, rules, at=unit.clock.now())
-    choice = unit.law_choices.in_effect(security_id, unit.clock.now())
-    if choice is None:
-        return Judgement(decision)
-    lawful = _judge_move(choice, from_wallet=from_wallet, to_wallet=to_wallet, shares=shares, sale=sale, security=security, unit=unit)
-    return Judgement(_both(decision, lawful.decision), computed=lawful.computed)
+        supply, holders, is_paused = self._counts
+        token = TokenFacts(
+            is_paused=is_paused,
+            supply=supply + sum(taken.shares.values()),
+            holders=holders + taken.holders,
+            decimals=self._security.terms.decimals,
+            country_holders=further.country_holders + taken.country_holders[receiver.country],
+            category_holders=further.category_holders + taken.category_holders[further.receiver.category],
+        )
+        decision = decide(move, token, self._rules, at=self._at)
+        if self._case is None:
+            return Judgement(decision)
+        lawful = self._lawful(self._case, from_wallet=from_wallet, to_wallet=to_wallet, shares=shares, sale=sale)
+        return Judgement(_both(decision, lawful.decision), computed=lawful.computed)
+
+    @cached_property
+    def _counts(self) -> tuple[int, int, bool]:
+        register = self._unit.register
+        return register.supply(self._security_id), register.holder_count(self._security_id), register.is_paused(self._security_id)
+
+    @cached_property
+    def _investors(self) -> Mapping[Address, InvestorId]:
+        return {address: wallet.investor_id for address, wallet in self._unit.wallets.by_addresses(list(self._wallets)).items()}
+
+    @cached_property
+    def _case(self) -> GrowingCase | None:
+        if self._choice is None:
+            return None
+        besides = [*dict.fromkeys(self._investors.values())]
+        return GrowingCase.of(law_case(self._choice, security=self._security, unit=self._unit, besides=besides))
+
+    def _receiver(self, from_wallet: Address | None, to_wallet: Address, shares: int) -> tuple[WalletFacts, FurtherFacts]:
+        """Return what is known of a recipient, issues that count as made included, and what the contract of further rules remembers."""
+        receiver = _facts(self._security_id, to_wallet, unit=self._unit)
+        further = FurtherFacts()
+        if any(isinstance(rule, FurtherRule) for rule in self._rules):
+            # What their contract remembers (places, lots, volume, approvals) no event tells: the node is asked.
+            further = self._unit.compliance_chain.further_facts(
+                token=self._security.token_address, sender=from_wallet, receiver=to_wallet, country=receiver.country, shares=shares
+            )
+        given = self._taken.shares.get(receiver.identity, 0) if receiver.identity is not None else 0
+        remembered = further.receiver
+        if given:
+            place = receiver.country if remembered.country_place is None else remembered.country_place
+            remembered = replace(remembered, country_place=place, is_counted_by_category=True)
+        return replace(receiver, elsewhere=receiver.elsewhere + given, remembered=remembered), further
+
+    def _investor_of(self, wallet: Address) -> str:
+        """Return the investor that a wallet belongs to, as the law's cases name it; the wallet's address where nobody's."""
+        return str(self._investors.get(wallet, wallet))
+
+    def _lawful(self, case: Case, *, from_wallet: Address | None, to_wallet: Address, shares: int, sale: _SaleTerms) -> Judgement:
+        """Return what the law says of an issue (from nobody, so a sale by the issuer) or of a transfer between two wallets' investors."""
+        receiver, on = self._investor_of(to_wallet), self._at.date()
+        if from_wallet is None:
+            amount = sale.paid.minor_units if sale.paid is not None and sale.paid.currency == case.terms.currency else None
+            asked = Proposal(
+                "sale", on, receiver=receiver, quantity=shares, amount_minor=amount, offered_on=dt.date.min, exemption=sale.exemption
+            )
+            try:
+                found = judge(case, asked)
+            except ExemptionNotChosen as error:
+                # To whoever issues to many this is a reason against one of them, not against the request.
+                return Judgement(Refused((Reason(error.code, error.sentence, facts=error.facts, cure=error.cure_sentence),)))
+            return replace(found, computed={**found.computed, **_category(case, receiver, found.computed.get("exemption"))})
+        sender = self._investor_of(from_wallet)
+        if sender == receiver:
+            # Between two wallets of one investor nobody sells and nobody buys.
+            return Judgement(Allowed())
+        return judge(case, Proposal("transfer", on, sender=sender, receiver=receiver, quantity=shares))
 
 
 def _both(decision: Decision, lawful: Decision) -> Decision:
@@ -633,6 +730,7 @@ def bring_law_to_chain(actor: Actor, security_id: SecurityId, *, unit: Complianc
 
     """
     authorize(actor, Action.COMPLIANCE_SET_RULES, tenant_id=unit.tenant_id)
+    unit.securities.get(security_id)
     unit.rule_sets.latest(security_id, lock=True)
     if law_off_chain(security_id, unit=unit) is None:
         return None
@@ -645,6 +743,30 @@ def bring_law_to_chain(actor: Actor, security_id: SecurityId, *, unit: Complianc
             own = each.rules
             _keep_rules(actor, security_id, own, each.effective_at, with_law=True, unit=unit)
     return first
+
+
+DEFAULT_CURRENCY = Terms().currency
+"""In which amounts are told where the terms of no law say otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exemptions:
+    """The exemptions that a sale of a security may name, and the currency that the terms count in."""
+
+    rules: Sequence[LawRule]
+    currency: str
+
+
+def view_exemptions(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit) -> Exemptions:
+    """Return the exemptions among the chosen packs; where none are chosen, all that the rule book has."""
+    authorize(actor, Action.COMPLIANCE_VIEW, tenant_id=unit.tenant_id)
+    security = unit.securities.get(security_id)
+    choice = unit.law_choices.in_effect(security_id, unit.clock.now())
+    book = rule_book()
+    if choice is None:
+        return Exemptions([book.rules[rule_id] for rule_id in SALE_RULES], DEFAULT_CURRENCY)
+    selection, terms = selected(choice.packs, choice.terms, choice.evidence, decimals=security.terms.decimals, outstanding=0)
+    return Exemptions([rule for rule in selection.rules if rule.rule_id in SALE_RULES], terms.currency)
 
 
 def view_law(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit) -> Sequence[LawChoice]:
@@ -670,6 +792,90 @@ def ask_what_if(actor: Actor, security_id: SecurityId, *, packs: Sequence[str] |
     return what_if(case, on=on or now.date())
 
 
+@dataclass(frozen=True, slots=True)
+class LotStanding:
+    """A lot as the law sees it: under which exemption it counts, and from which day on it may be resold, to anybody and to Americans.
+
+    `exemption` is the register's, else the one that the packs leave (`Case.exemption_of`). The days are None without chosen packs;
+    `americans_from` also where it is no later than the other.
+    """
+
+    lot: Lot
+    exemption: str | None
+    resale_from: dt.date | None
+    americans_from: dt.date | None
+
+
+@dataclass(frozen=True, slots=True)
+class HolderStanding:
+    """What a holder has in all lots together (base units), and how much of it the law locks; None without chosen packs."""
+
+    quantity: int
+    locks: Locked | None
+
+
+@dataclass(frozen=True, slots=True)
+class StandingPage:
+    """A page of lots by holder, then by acquisition, with their holders; `on` is the day that it was asked for.
+
+    `is_judged` tells whether packs are chosen, by which the days are found.
+    """
+
+    lots: Sequence[LotStanding]
+    holders: Mapping[LotHolder, HolderStanding]
+    on: dt.date
+    is_judged: bool
+    next_cursor: str | None
+
+
+def view_lot_standing(
+    actor: Actor,
+    security_id: SecurityId,
+    *,
+    investor_id: InvestorId | None = None,
+    cursor: str | None = None,
+    limit: int | None = None,
+    unit: ComplianceUnit,
+) -> StandingPage:
+    """Return the open lots of a security with the first day on which Rule 144, Regulation S and the locks let each be resold."""
+    authorize(actor, Action.COMPLIANCE_VIEW, tenant_id=unit.tenant_id)
+    page = view_lots(actor, security_id, investor_id=investor_id, cursor=cursor, limit=limit, unit=unit)
+    now = unit.clock.now()
+    on = now.date()
+    holders = {lot.holder for lot in page.lots}
+    # What a holder has may go on over the page's end.
+    held: defaultdict[LotHolder, list[Lot]] = defaultdict(list)
+    for lot in unit.lots.of_holders(security_id, holders):
+        held[lot.holder].append(lot)
+    quantities = {holder: sum(lot.quantity for lot in lots) for holder, lots in held.items()}
+    choice = unit.law_choices.in_effect(security_id, now)
+    if choice is None:
+        standing = [LotStanding(lot, lot.exemption, None, None) for lot in page.lots]
+        unlocked = {holder: HolderStanding(each, None) for holder, each in quantities.items()}
+        return StandingPage(standing, unlocked, on, is_judged=False, next_cursor=page.next_cursor)
+    security = _tokenised(unit.securities.get(security_id))
+    selection, terms = selected(
+        choice.packs, choice.terms, choice.evidence, decimals=security.terms.decimals, outstanding=unit.register.supply(security_id)
+    )
+    ids = [holder for holder in holders if isinstance(holder, UUID)]
+    claims = unit.claims.of_investors(ids)
+    investors = {str(each): investor_facts(found, claims.get(each, ()), at=now) for each, found in unit.investors.many(ids).items()}
+    lots = law_lots(lot for each in held.values() for lot in each)
+    case = Case(selection=selection, terms=terms, investors=investors, lots=lots, evidence=choice.evidence)
+    locks = ResaleLocks(case, on)
+    standing = [
+        LotStanding(
+            lot,
+            case.exemption_of(str(lot.holder), lot.exemption),
+            locks.first_day(law_lot(lot)),
+            locks.first_day_to_americans(law_lot(lot)),
+        )
+        for lot in page.lots
+    ]
+    locked = {holder: HolderStanding(each, locks.of(str(holder))) for holder, each in quantities.items()}
+    return StandingPage(standing, locked, on, is_judged=True, next_cursor=page.next_cursor)
+
+
 def law_case(choice: LawChoice, *, security: TokenisedSecurity, unit: ComplianceUnit, besides: Sequence[InvestorId] = ()) -> Case:
     """Return everything that the law looks at: the register's lots and sales, and its holders with what their claims make of them."""
     now = unit.clock.now()
@@ -689,39 +895,14 @@ def law_case(choice: LawChoice, *, security: TokenisedSecurity, unit: Compliance
     return Case(selection=selection, terms=terms, investors=investors, lots=lots, sales=sales, resales=resales, evidence=choice.evidence)
 
 
-def _judge_move(
-    choice: LawChoice,
-    *,
-    from_wallet: Address | None,
-    to_wallet: Address,
-    shares: int,
-    sale: _SaleTerms,
-    security: TokenisedSecurity,
-    unit: ComplianceUnit,
-) -> Judgement:
-    """Return what the law says of an issue (from nobody, so a sale by the issuer) or of a transfer between two wallets' investors."""
-    wallets = unit.wallets.by_addresses([to_wallet] if from_wallet is None else [from_wallet, to_wallet])
-    receiver = wallets.get(to_wallet)
-    sender = None if from_wallet is None else wallets.get(from_wallet)
-    known = [wallet.investor_id for wallet in (receiver, sender) if wallet is not None]
-    case = law_case(choice, security=security, unit=unit, besides=known)
-    to_investor = to_wallet if receiver is None else str(receiver.investor_id)
-    on = unit.clock.now().date()
-    if from_wallet is None:
-        amount = sale.paid.minor_units if sale.paid is not None and sale.paid.currency == case.terms.currency else None
-        asked = Proposal(
-            "sale", on, receiver=to_investor, quantity=shares, amount_minor=amount, offered_on=dt.date.min, exemption=sale.exemption
-        )
-        try:
-            return judge(case, asked)
-        except ExemptionNotChosen as error:
-            # To whoever issues to many this is a reason against one of them, not against the request.
-            return Judgement(Refused((Reason(error.code, error.sentence, facts=error.facts, cure=error.cure_sentence),)))
-    from_investor = from_wallet if sender is None else str(sender.investor_id)
-    if from_investor == to_investor:
-        # Between two wallets of one investor nobody sells and nobody buys.
-        return Judgement(Allowed())
-    return judge(case, Proposal("transfer", on, sender=from_investor, receiver=to_investor, quantity=shares))
+def _category(case: Case, investor_id: str, exemption: str | None) -> dict[str, str]:
+    """Return whether a buyer under Regulation D is accredited, which Form D counts; nothing where nobody knows it."""
+    if exemption not in REGULATION_D:
+        return {}
+    known = accredited(case.investors[investor_id], case.book)
+    if known.is_so is None:
+        return {}
+    return {"buyer_category": "accredited" if known.is_so else "non_accredited"}
 
 
 def assess_asset(actor: Actor, request: AssessAsset, *, unit: ComplianceUnit) -> HoweyRecord:

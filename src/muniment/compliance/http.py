@@ -7,12 +7,13 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Annotated, Any, Final, TypeAlias
+from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get, post, put
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, HeaderParameter, JSONBody, SkipValidation
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter, SkipValidation
 
 from muniment.access.commands import idempotently
 from muniment.access.model import Action, Actor, Pending, authorize
@@ -28,11 +29,13 @@ from muniment.infra.evm.sender import ChainTransaction
 from muniment.instruments.commands import view_security
 from muniment.instruments.model.securities import Security
 from muniment.parties.model import parse_address
-from muniment.units.ids import AssetId, SecurityId, TenantId, new_id, parse_id
+from muniment.units.ids import AssetId, InvestorId, SecurityId, TenantId, new_id, parse_id
 from muniment.units.instants import parse_date, parse_instant
 from muniment.units.shares import format_shares, parse_shares
 
 BREAKS_SHOWN_MAX: Final = 1000
+LOTS_A_PAGE: Final = 50
+LOTS_MAX: Final = 200
 
 AsActor: TypeAlias = SkipValidation[NamedDependency[Actor]]
 Begin: TypeAlias = SkipValidation[NamedDependency[Callable[[TenantId], AbstractContextManager[ComplianceUnit]]]]
@@ -451,6 +454,69 @@ def post_what_if(actor: AsActor, security_id: Id, data: JSONBody[WhatIfQuestionB
     return msgspec.convert({**body, "breaks": body["breaks"][:BREAKS_SHOWN_MAX]}, WhatIfBody)
 
 
+class LotStandingBody(_Wire, frozen=True, kw_only=True):
+    """A lot as the law sees it: `exemption` is the register's, else the one that the packs leave.
+
+    `resale_from` is the first day on which anybody may buy it, the day asked for where that is so already; `us_persons_from` is set where
+    a U.S. person has to wait longer. Both are null while no packs are chosen.
+    """
+
+    lot_id: str
+    investor_id: str | None
+    wallet: str | None
+    quantity: str
+    held_since: dt.date
+    exemption: str | None
+    resale_from: dt.date | None
+    us_persons_from: dt.date | None
+
+
+class LotsStandingBody(_Wire, frozen=True, kw_only=True):
+    """A page of lots, by holder, then by acquisition, as of a day (UTC)."""
+
+    on: dt.date
+    is_judged: bool
+    lots: list[LotStandingBody]
+    next_cursor: str | None
+
+
+@get("/v1/securities/{security_id:str}/law/lots", sync_to_thread=True, tags=["Compliance"], summary="From when on lots may be resold")
+def get_law_lots(
+    actor: AsActor,
+    security_id: Id,
+    begin: Begin,
+    investor_id: Annotated[str | None, QueryParameter(max_length=36, description="Only the lots of this investor.")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=LOTS_MAX, description="How many rows at most.")] = LOTS_A_PAGE,
+    cursor: Annotated[str | None, QueryParameter(max_length=100, description="next_cursor of the page before.")] = None,
+) -> LotsStandingBody:
+    """Return the open lots with the first day on which Rule 144, Regulation S and the locks of the chosen packs let each be resold."""
+    wanted = None if investor_id is None else InvestorId(parse_id(investor_id, field="investor_id"))
+    with begin(actor.tenant_id) as unit:
+        found = commands.view_lot_standing(actor, _security_id(security_id), investor_id=wanted, cursor=cursor, limit=limit, unit=unit)
+        decimals = unit.securities.get(_security_id(security_id)).terms.decimals
+    return LotsStandingBody(
+        on=found.on,
+        is_judged=found.is_judged,
+        lots=[lot_standing_body(standing, decimals=decimals) for standing in found.lots],
+        next_cursor=found.next_cursor,
+    )
+
+
+def lot_standing_body(standing: commands.LotStanding, *, decimals: int) -> LotStandingBody:
+    """Return a lot's standing as the wire shows it."""
+    lot = standing.lot
+    return LotStandingBody(
+        lot_id=str(lot.lot_id),
+        investor_id=str(lot.holder) if isinstance(lot.holder, UUID) else None,
+        wallet=None if isinstance(lot.holder, UUID) else lot.holder,
+        quantity=format_shares(lot.quantity, decimals=decimals),
+        held_since=min(lot.issuer_acquired_at, lot.acquired_at).date(),
+        exemption=standing.exemption,
+        resale_from=standing.resale_from,
+        us_persons_from=standing.americans_from,
+    )
+
+
 @get("/v1/assets/{asset_id:str}/assessments", sync_to_thread=True, tags=["Compliance"], summary="An asset's Howey record")
 def get_assessments(actor: AsActor, asset_id: Id, begin: Begin) -> list[AssessmentBody]:
     """Return every version, oldest first."""
@@ -605,6 +671,7 @@ ROUTES: Sequence[HTTPRouteHandler] = [
     put_law,
     post_enforcement,
     post_what_if,
+    get_law_lots,
     get_assessments,
     post_assessment,
     post_signature,

@@ -48,9 +48,9 @@ from muniment.register.model import (
 )
 from muniment.register.model.form_d import FormDFigures, FormDInput, form_d_figures, form_d_xml
 from muniment.register.model.holders import RegisterOfHolders, register_of_holders
-from muniment.register.ports import LotStore, MovementPlace, RegisterUnit
-from muniment.units.errors import Place
-from muniment.units.ids import Address, InvestorId, SecurityId, TransactionHash
+from muniment.register.ports import LotStore, MovementPlace, Origin, RegisterUnit
+from muniment.units.errors import MunimentError, Place
+from muniment.units.ids import Address, InvestorId, LotId, SecurityId, TransactionHash, parse_id
 from muniment.units.instants import instant_text
 from muniment.units.money import Money, Price, Rounding
 from muniment.units.shares import Shares
@@ -288,6 +288,8 @@ def view_lots(
     All of them where no limit is given. Unfinal blocks are included: an instant that has not passed may still change.
     """
     authorize(actor, Action.REGISTER_VIEW, tenant_id=unit.tenant_id)
+    if at is None and limit is not None:
+        return _page_of_open_lots(security_id, investor_id, cursor, max(1, min(limit, LOTS_PAGE_MAX)), unit=unit)
     found = unit.lots.of_security(security_id, investor_id=investor_id, at=at)
     start = 0
     if cursor is not None:
@@ -298,6 +300,64 @@ def view_lots(
     shown = found[start:] if limit is None else found[start : start + max(1, min(limit, LOTS_PAGE_MAX))]
     more = start + len(shown) < len(found)
     return LotsPage(shown, str(shown[-1].lot_id) if more else None)
+
+
+def _page_of_open_lots(
+    security_id: SecurityId, investor_id: InvestorId | None, cursor: str | None, limit: int, *, unit: RegisterUnit
+) -> LotsPage:
+    """Return a page without reading what is not on it: a register may have a million lots."""
+    try:
+        after = None if cursor is None else LotId(parse_id(cursor))
+    except MunimentError:
+        raise BadCursor(cursor=cursor) from None
+    # One more than asked for tells whether there is another page.
+    found = unit.lots.page(security_id, investor_id=investor_id, after=after, limit=limit + 1)
+    if found is None:
+        raise BadCursor(cursor=cursor)
+    shown = found[:limit]
+    return LotsPage(shown, str(shown[-1].lot_id) if len(found) > limit else None)
+
+
+@dataclass(frozen=True, slots=True)
+class LotOrigin:
+    """The movement that opened a lot, and what was said about it."""
+
+    movement: Origin
+    said: LotAnnotation
+
+
+def view_origins(actor: Actor, security_id: SecurityId, lots: Sequence[Lot], *, unit: RegisterUnit) -> Mapping[LotId, LotOrigin]:
+    """Return which movements opened some lots of a security, and what was said about each."""
+    authorize(actor, Action.REGISTER_VIEW, tenant_id=unit.tenant_id)
+    token = token_reference(unit.securities.get(security_id)).address
+    origins = unit.lots.origins(token, {(lot.block_number, lot.log_index) for lot in lots})
+    said = unit.lots.annotations(token, {origin.transaction_hash for origin in origins.values()})
+    return {
+        lot.lot_id: LotOrigin(origin, said.get(origin.key, NOTHING_SAID))
+        for lot in lots
+        if (origin := origins.get((lot.block_number, lot.log_index))) is not None
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """One movement of a security with what was said about it, as a form shows it."""
+
+    movement: Movement
+    said: LotAnnotation
+
+
+def view_acquired(
+    actor: Actor, security_id: SecurityId, transaction_hash: TransactionHash, position: int, *, unit: RegisterUnit
+) -> Acquired:
+    """Return one movement by transaction and position, to somebody who may say something about it."""
+    authorize(actor, Action.REGISTER_ANNOTATE, tenant_id=unit.tenant_id)
+    token = token_reference(unit.securities.get(security_id)).address
+    movements = unit.register.movements_in(token, transaction_hash)
+    if not 0 <= position < len(movements):
+        raise UnknownMovement(transaction_hash=transaction_hash, position=position)
+    said = unit.lots.annotations(token, [transaction_hash])
+    return Acquired(movements[position], said.get((transaction_hash, position), NOTHING_SAID))
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,9 +494,9 @@ def note_issue(security_id: SecurityId, transaction_hash: TransactionHash, issue
             unit.lots.annotate(token, key, each.annotation, at=unit.clock.now())
             noted.append(movement)
     if noted:
-        make_lots_again_from(token, noted, store=unit.lots)
         facts = {"transaction": transaction_hash, "movements": len(noted), "said_at": "issue"}
         unit.audit.record(system_actor(unit.tenant_id), Action.REGISTER_ANNOTATE, f"security:{security_id}", facts)
+        make_lots_again_from(token, noted, store=unit.lots)
     return len(noted)
 
 

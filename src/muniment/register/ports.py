@@ -27,7 +27,7 @@ from muniment.register.model import (
     TokenReference,
 )
 from muniment.register.model.record_differences import FoundDifference, RecordDifference
-from muniment.units.ids import Address, InvestorId, SecurityId, TenantId, TransactionHash
+from muniment.units.ids import Address, InvestorId, LotId, SecurityId, TenantId, TransactionHash
 from muniment.units.shares import Shares
 
 
@@ -37,6 +37,20 @@ class MovementPlace:
 
     block_number: int
     log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A movement as what is said about it is known by, with how many base units it moved."""
+
+    transaction_hash: TransactionHash
+    position: int
+    shares: int
+
+    @property
+    def key(self) -> MovementKey:
+        """The movement's key."""
+        return (self.transaction_hash, self.position)
 
 
 class Tokens(Protocol):
@@ -288,6 +302,19 @@ class Lots(LotStore, Protocol):
         """
         ...
 
+    def page(
+        self, security_id: SecurityId, *, investor_id: InvestorId | None = None, after: LotId | None = None, limit: int
+    ) -> Sequence[Lot] | None:
+        """Return at most `limit` of the open lots, by holder, then by acquisition: those after one of them where it is given.
+
+        None where `after` is no open lot among them.
+        """
+        ...
+
+    def of_holders(self, security_id: SecurityId, holders: Collection[LotHolder]) -> Sequence[Lot]:
+        """Return the open lots of some holders, by holder, then by acquisition."""
+        ...
+
     def acquisitions(
         self, security_id: SecurityId, *, since: dt.datetime | None = None, until: dt.datetime | None = None
     ) -> Sequence[Acquisition]:
@@ -300,6 +327,10 @@ class Lots(LotStore, Protocol):
 
     def changes(self, token: Address, *, block_number: int | None = None) -> LotChanges:
         """Return the stored lots and takings of a token, up to a block where one is given."""
+        ...
+
+    def origins(self, token: Address, places: Collection[tuple[int, int]]) -> Mapping[tuple[int, int], Origin]:
+        """Return which movements stand at these places (block, log index)."""
         ...
 
     def annotate(self, token: Address, key: MovementKey, annotation: LotAnnotation, *, at: dt.datetime) -> None:

@@ -47,7 +47,7 @@ from muniment.register.model import (
     touched,
 )
 from muniment.register.model.record_differences import FoundDifference, RecordDifference
-from muniment.register.ports import MovementPlace, Tokens
+from muniment.register.ports import MovementPlace, Origin, Tokens
 from muniment.units.errors import plain
 from muniment.units.ids import Address, InvestorId, LotId, SecurityId, TenantId, TransactionHash, UserId
 from muniment.units.money import Money
@@ -200,6 +200,10 @@ _SQL_TYPES: Mapping[type[Any], str] = {
     sa.Boolean: "boolean",
     sa.DateTime: "timestamptz",
 }
+
+
+_HOLDER_ORDER = (sa.func.coalesce(sa.cast(LOT.c.investor_id, sa.Text), LOT.c.wallet).collate("C"),)
+"""Holders as text, as the model orders them."""
 
 
 class PostgresProjection:
@@ -800,6 +804,40 @@ class PostgresLots(PostgresLotProjection):
             takings = takings.where(LOT_TAKING.c.lot_id.in_(own))
         return lots_after(LotChanges(tuple(lots), tuple(_taking(row) for row in self._connection.execute(takings))))
 
+    def page(
+        self, security_id: SecurityId, *, investor_id: InvestorId | None = None, after: LotId | None = None, limit: int
+    ) -> Sequence[Lot] | None:
+        """Return at most `limit` of the open lots, by holder, then by acquisition: those after one of them where it is given.
+
+        None where `after` is no open lot among them.
+        """
+        token = self._tokens.token_of(security_id).address
+        if self.is_stale(token):
+            lots = self._replayed(token, investor_id=investor_id, at=None, block_number=None)
+            places = {lot.lot_id: index for index, lot in enumerate(lots)}
+            start = -1 if after is None else places.get(after)
+            return None if start is None else lots[start + 1 : start + 1 + limit]
+        order = (*_HOLDER_ORDER, LOT.c.acquired_at, LOT.c.block_number, LOT.c.log_index, LOT.c.part)
+        query = sa.select(LOT).where(LOT.c.token_address == token, LOT.c.quantity > 0)
+        if investor_id is not None:
+            query = query.where(LOT.c.investor_id == investor_id)
+        if after is not None:
+            place = self._connection.execute(query.where(LOT.c.lot_id == after).with_only_columns(*order)).first()
+            if place is None:
+                return None
+            query = query.where(
+                sa.tuple_(*order) > sa.tuple_(*(sa.literal(value, column.type) for value, column in zip(place, order, strict=True)))
+            )
+        return [_lot(row) for row in self._connection.execute(query.order_by(*order).limit(limit))]
+
+    def of_holders(self, security_id: SecurityId, holders: Collection[LotHolder]) -> Sequence[Lot]:
+        """Return the open lots of some holders, by holder, then by acquisition."""
+        token = self._tokens.token_of(security_id).address
+        if self.is_stale(token):
+            wanted = set(holders)
+            return [lot for lot in self._replayed(token, investor_id=None, at=None, block_number=None) if lot.holder in wanted]
+        return _by_holder(self.open_lots(token, holders))
+
     def _replayed(
         self, token: Address, *, investor_id: InvestorId | None, at: dt.datetime | None, block_number: int | None
     ) -> Sequence[Lot]:
@@ -839,6 +877,27 @@ class PostgresLots(PostgresLotProjection):
             sa.select(LOT_TAKING).where(LOT_TAKING.c.token_address == token, *_until(LOT_TAKING, at=None, block_number=block_number))
         )
         return LotChanges(tuple(_lot(row) for row in lots), tuple(_taking(row) for row in takings))
+
+    def origins(self, token: Address, places: Collection[tuple[int, int]]) -> Mapping[tuple[int, int], Origin]:
+        """Return which movements stand at these places (block, log index)."""
+        of_token = [MOVEMENT.c.token_address == token, MOVEMENT.c.deed_id == FUNGIBLE]
+        hashes = sa.select(MOVEMENT.c.transaction_hash).where(
+            *of_token, sa.tuple_(MOVEMENT.c.block_number, MOVEMENT.c.log_index).in_(list(places))
+        )
+        # Whole transactions: the position counts what stands before in the same one.
+        rows = self._connection.execute(
+            sa.select(MOVEMENT)
+            .where(*of_token, MOVEMENT.c.transaction_hash.in_(hashes))
+            .order_by(MOVEMENT.c.block_number, MOVEMENT.c.log_index)
+        )
+        seen: Counter[str] = Counter()
+        found: dict[tuple[int, int], Origin] = {}
+        for row in rows:
+            found[row.block_number, row.log_index] = Origin(
+                TransactionHash(row.transaction_hash), seen[row.transaction_hash], int(row.shares)
+            )
+            seen[row.transaction_hash] += 1
+        return {place: found[place] for place in places if place in found}
 
     def annotate(self, token: Address, key: MovementKey, annotation: LotAnnotation, *, at: dt.datetime) -> None:
         """Keep what was said about a movement; what was said before is gone."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from muniment.access.commands import require_approval
 from muniment.access.model import Action, Actor, Pending, authorize
-from muniment.compliance.commands import check_issue, check_transfer
+from muniment.compliance.commands import MoveChecks, check_transfer
 from muniment.infra.evm.sender import ChainTransaction
 from muniment.instruments.model.securities import TokenisedSecurity, tokenised
 from muniment.register.commands import check_code, check_paid
@@ -231,7 +231,10 @@ def issue(actor: Actor, request: IssueShares, *, unit: SettlementUnit) -> IssueR
         for part, batch in enumerate(batches(accepted))
     )
     report = IssueReport(request.request_id, accepted, refused, instructions)
-    facts = {"shares": str(report.shares), "receivers": len(accepted), "refused": len(refused)}
+    facts: dict[str, Any] = {"shares": str(report.shares), "receivers": len(accepted), "refused": len(refused)}
+    under = Counter(entry.sale.exemption for entry in accepted if entry.sale.exemption is not None)
+    if under:
+        facts["exemptions"] = dict(sorted(under.items()))
     unit.audit.record(actor, Action.SETTLEMENT_ISSUE, f"security:{request.security_id}", facts | {"request_id": str(request.request_id)})
     return report
 
@@ -446,48 +449,35 @@ def mark_external_mint(actor: Actor, transaction_hash: TransactionHash, note: st
 
 
 def _sort_out(request: IssueShares, *, unit: SettlementUnit) -> tuple[tuple[AcceptedAllotment, ...], tuple[RefusedAllotment, ...]]:
-    """Ask the rules for each receiver, counting what an investor is already given further up in the same request."""
+    """Ask the rules for each receiver, counting what is issued further up in the same request."""
     if len(request.allotments) > ALLOTMENTS_MAX:
         raise TooManyAllotments(allotments=len(request.allotments), allotments_max=ALLOTMENTS_MAX)
     security = tokenised(unit.securities.get(request.security_id), step="an issue")
     room = _room(security, unit=unit)
     accepted: list[AcceptedAllotment] = []
     refused: list[RefusedAllotment] = []
-    given: defaultdict[str, list[Allotment]] = defaultdict(list)
-    seen: set[Address] = set()
+    wallets: dict[Address, Allotment] = {}
     for allotment in request.allotments:
-        wallet, holder = _receiver(allotment, unit=unit)
-        if wallet in seen:
+        wallet = _receiver(allotment, unit=unit)
+        if wallet in wallets:
             raise DuplicateReceiver(wallet=wallet)
-        seen.add(wallet)
-        # The rules count per investor: two wallets of one investor are asked for as one.
-        together = [*given[holder], allotment]
-        answer = check_issue(
-            request.security_id,
-            to_wallet=wallet,
-            shares=sum(each.shares for each in together),
-            exemption=allotment.sale.exemption,
-            paid=_paid_for(together),
-            unit=unit,
-        )
+        wallets[wallet] = allotment
+    checks = MoveChecks(request.security_id, list(wallets), unit=unit)
+    for wallet, allotment in wallets.items():
+        paid = allotment.sale.paid
+        answer = checks.issue(wallet, allotment.shares, exemption=allotment.sale.exemption, paid=paid)
         decision = _unsayable(allotment.sale) or answer.decision
         if isinstance(decision, Refused):
             refused.append(RefusedAllotment(allotment, wallet, decision))
         elif room is not None and allotment.shares > room:
             refused.append(RefusedAllotment(allotment, wallet, _over_authorized(allotment.shares, room, security.terms.decimals)))
         else:
-            given[holder].append(allotment)
+            checks.take_issue(wallet, allotment.shares, exemption=answer.exemption, paid=paid)
             room = None if room is None else room - allotment.shares
-            accepted.append(AcceptedAllotment(allotment, wallet, replace(allotment.sale, exemption=answer.exemption)))
+            category = allotment.sale.buyer_category or answer.buyer_category
+            sale = replace(allotment.sale, exemption=answer.exemption, buyer_category=category)
+            accepted.append(AcceptedAllotment(allotment, wallet, sale))
     return tuple(accepted), tuple(refused)
-
-
-def _paid_for(allotments: Sequence[Allotment]) -> Money | None:
-    """Return what one investor pays for all of these, where it is stated of each and in one currency."""
-    stated = [allotment.sale.paid for allotment in allotments if allotment.sale.paid is not None]
-    if len(stated) < len(allotments) or len({paid.currency for paid in stated}) != 1:
-        return None
-    return Money(sum(paid.minor_units for paid in stated), stated[0].currency)
 
 
 def _unsayable(sale: SaleTerms) -> Refused | None:
@@ -530,7 +520,7 @@ def _not_nothing(
 def _issued_before(request: IssueShares, instructions: Sequence[Instruction], *, unit: SettlementUnit) -> IssueReport:
     """Return the report on a request that was carried out already; refuse another request under its id."""
     given = {(leg.to_wallet, leg.shares): leg.sale for instruction in instructions for leg in instruction.legs if leg.to_wallet is not None}
-    asked = {(_receiver(allotment, unit=unit)[0], allotment.shares): allotment for allotment in request.allotments}
+    asked = {(_receiver(allotment, unit=unit), allotment.shares): allotment for allotment in request.allotments}
     kinds = {(instruction.kind, instruction.security_id) for instruction in instructions}
     if kinds != {(InstructionKind.ISSUE, request.security_id)} or not given.keys() <= asked.keys():
         raise KeyReused(request_id=str(request.request_id))
@@ -546,17 +536,16 @@ def _issued_before(request: IssueShares, instructions: Sequence[Instruction], *,
     return IssueReport(request.request_id, accepted, left_out, tuple(instructions))
 
 
-def _receiver(allotment: Allotment, *, unit: SettlementUnit) -> tuple[Address, str]:
-    """Return the wallet that receives and whom the rules count it for."""
+def _receiver(allotment: Allotment, *, unit: SettlementUnit) -> Address:
+    """Return the wallet that receives."""
     if allotment.wallet is not None:
-        known = unit.wallets.by_address(allotment.wallet)
-        return allotment.wallet, allotment.wallet if known is None else str(known.investor_id)
+        return allotment.wallet
     assert allotment.investor_id is not None, "an allotment names an investor or a wallet"
     unit.investors.get(allotment.investor_id)
     wallets = unit.wallets.of_investor(allotment.investor_id)
     if not wallets:
         raise NoWallet(investor_id=str(allotment.investor_id))
-    return wallets[0].address, str(allotment.investor_id)
+    return wallets[0].address
 
 
 def _over_authorized(shares: int, room: int, decimals: int) -> Refused:

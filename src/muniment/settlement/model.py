@@ -60,8 +60,8 @@ class SaleTerms:
 
     def is_fulfilled_by(self, other: SaleTerms) -> bool:
         """Return whether terms as they were stored are these: what was left open may have been found since."""
-        same = (self.paid, self.buyer_category) == (other.paid, other.buyer_category)
-        return same and self.exemption in {None, other.exemption}
+        found = self.exemption in {None, other.exemption} and self.buyer_category in {None, other.buyer_category}
+        return found and self.paid == other.paid
 
 
 UNSTATED: Final = SaleTerms()

@@ -182,7 +182,8 @@ def _note_sales(instruction: Instruction, transaction_hash: TransactionHash, *, 
         for leg in instruction.legs
         if leg.to_wallet is not None and leg.sale != UNSTATED
     ]
-    note_issue(instruction.security_id, transaction_hash, issued, unit=unit)
+    if issued:
+        note_issue(instruction.security_id, transaction_hash, issued, unit=unit)
 
 
 def look_again(instruction_id: InstructionId, *, begin: BeginSettlement) -> None:

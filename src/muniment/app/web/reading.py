@@ -15,13 +15,14 @@ from litestar.params import FromPath, QueryParameter, SkipValidation
 from muniment.access.model import Action, Actor, permits
 from muniment.app.web.render import mark_of
 from muniment.app.web.views import Mark, Step
-from muniment.app.web.words import count, short
+from muniment.app.web.words import count, short, words_of
 from muniment.instruments.model.securities import Security
 from muniment.notices.ports import NoticesUnit
 from muniment.parties.commands import names_of
 from muniment.parties.model import ERASED_NAME, Wallet
 from muniment.register.model import Lockup
 from muniment.servicing.ports import ServicingUnit
+from muniment.settlement.model import SaleTerms
 from muniment.units.ids import Address, InvestorId, SecurityId, TenantId
 from muniment.units.shares import show_shares
 
@@ -150,6 +151,16 @@ def pipeline(state: str, *, block_number: int | None, succeeded: bool | None = N
 def tabs_path(security_id: SecurityId, tab: str) -> str:
     """Return the address of a security's tab; the register is the security's own address."""
     return f"/securities/{security_id}" if tab == "register" else f"/securities/{security_id}/{tab}"
+
+
+def sale_text(sale: SaleTerms) -> str:
+    """Return the terms of a sale in a few words, as far as they are known: `under us.regd.506c, for 120.00 USD, buyer accredited`."""
+    parts = [
+        f"under {sale.exemption}" if sale.exemption else "",
+        f"for {sale.paid}" if sale.paid is not None else "",
+        f"buyer {words_of(sale.buyer_category)}" if sale.buyer_category else "",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def locked_text(tranches: Sequence[Lockup], security: Security) -> str:

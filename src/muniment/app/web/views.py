@@ -204,6 +204,38 @@ class MovementRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LotRow:
+    """A lot: how much, since when, on which terms, and from when on it may be resold."""
+
+    shares: str
+    of: str
+    acquired_on: dt.date
+    acquired_from: str
+    consideration: str
+    held_since: dt.date
+    exemption: str
+    is_stated: bool
+    buyer_category: str
+    paid: str
+    paid_for: str
+    standing: Mark
+    americans_from: str
+    is_control: bool
+    annotate_href: str
+
+
+@dataclass(frozen=True, slots=True)
+class LotHolderRow:
+    """A holder with the lots that a page shows; shares and lock are of all lots."""
+
+    name: str
+    href: str
+    shares: str
+    locked: str
+    lots: Sequence[LotRow]
+
+
+@dataclass(frozen=True, slots=True)
 class RuleRow:
     """One rule of a security with its source."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -32,8 +33,8 @@ from muniment.app.web.pages.securities import crumbs_of, head_of, security_id_of
 from muniment.app.web.reading import AsActor, Begin, Id, holders_of, investor_names, nameless, shares_text
 from muniment.app.web.render import page, reason_of_error, reasons_of
 from muniment.app.web.views import FormState, Option, Preview
-from muniment.app.web.words import count, percent
-from muniment.compliance.commands import ask_transfer
+from muniment.app.web.words import count, percent, words_of
+from muniment.compliance.commands import DEFAULT_CURRENCY, ask_transfer, view_exemptions
 from muniment.instruments.commands import view_security
 from muniment.instruments.model.securities import Security
 from muniment.parties.errors import InvestorNotFound
@@ -43,11 +44,11 @@ from muniment.servicing.model import DividendAmount, PerShare, Total
 from muniment.servicing.ports import ServicingUnit
 from muniment.settlement.commands import IssueShares, TransferShares, issue, preview_issue, transfer
 from muniment.settlement.errors import HolderSigns
-from muniment.settlement.model import Allotment
+from muniment.settlement.model import Allotment, SaleTerms
 from muniment.units.decisions import Refused
 from muniment.units.errors import MunimentError, Place
 from muniment.units.ids import Address, InvestorId, SecurityId, parse_id
-from muniment.units.money import Money, Price, parse_decimal
+from muniment.units.money import MINOR_DIGITS, Money, Price, parse_decimal
 from muniment.units.payment_tokens import PaymentToken
 from muniment.units.shares import parse_shares
 
@@ -113,13 +114,56 @@ def _issue_page(
         shares_hint=hint,
         holders=eligible(actor, unit=unit),
         may_explain=permits(actor, Action.NOTICES_EXPLAIN),
+        sale=sale_options(actor, security_id, values, unit=unit),
+    )
+
+
+CATEGORIES: Final = ("accredited", "non_accredited", "qualified_purchaser", "qualified", "professional", "retail")
+"""What a buyer is to an exemption, in the codes that a form offers; the API takes any."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaleOptions:
+    """What the fields of a sale's terms offer."""
+
+    exemptions: Sequence[Option]
+    currencies: Sequence[Option]
+    categories: Sequence[Option]
+
+
+def sale_options(actor: Actor, security_id: SecurityId, values: Values, *, unit: ServicingUnit) -> SaleOptions:
+    """Return what the fields of a sale's terms offer; what somebody has typed elsewhere stays to be chosen."""
+    exemptions = view_exemptions(actor, security_id, unit=unit)
+    codes = [Option(rule.rule_id, f"{rule.rule_id} ({rule.citation})") for rule in exemptions.rules]
+    currencies = [exemptions.currency, *(currency for currency in MINOR_DIGITS if currency != exemptions.currency)]
+    return SaleOptions(
+        exemptions=with_option(codes, text_of(values, "exemption")),
+        currencies=[Option(currency, currency) for currency in currencies],
+        categories=with_option([Option(code, words_of(code)) for code in CATEGORIES], text_of(values, "buyer_category")),
+    )
+
+
+def with_option(options: list[Option], key: str) -> list[Option]:
+    """Return the options with one more where the key is none of theirs."""
+    return options if not key or any(option.key == key for option in options) else [*options, Option(key, key)]
+
+
+def sale_of(values: Values) -> SaleTerms:
+    """Return the terms of a sale that a form states; an empty field states nothing."""
+    paid = text_of(values, "paid")
+    return SaleTerms(
+        exemption=text_of(values, "exemption") or None,
+        paid=Money.parse(paid, text_of(values, "paid_currency") or DEFAULT_CURRENCY, field="paid") if paid else None,
+        buyer_category=text_of(values, "buyer_category") or None,
     )
 
 
 def _issue_request(security: Security, values: Values, *, unit: ServicingUnit) -> IssueShares:
     wallet = wallet_in(values, "wallet", "The holder", unit=unit)
     shares = parse_shares(required(values, "shares", "The number of shares"), decimals=security.terms.decimals)
-    return IssueShares(request_id(values), security.terms.security_id, (Allotment(shares=int(shares), wallet=wallet),))
+    return IssueShares(
+        request_id(values), security.terms.security_id, (Allotment(shares=int(shares), wallet=wallet, sale=sale_of(values)),)
+    )
 
 
 def _preview_issue(actor: Actor, security: Security, values: Values, *, unit: ServicingUnit) -> Preview:
@@ -134,6 +178,7 @@ def _preview_issue(actor: Actor, security: Security, values: Values, *, unit: Se
     lines = [
         ("Shares in issue", f"{shares_text(supply, security)} → {shares_text(supply + shares, security)}"),
         (name, f"{part_text(held, supply, security)} → {part_text(held + shares, supply + shares, security)}"),
+        *_sale_lines(report.accepted[0].sale, is_stated=text_of(values, "exemption") != ""),
     ]
     return Preview(
         button=f"Issue {shares_text(shares, security)} {security.terms.symbol} to {name}",
@@ -142,6 +187,18 @@ def _preview_issue(actor: Actor, security: Security, values: Values, *, unit: Se
         notes=second_person(actor, Action.SETTLEMENT_ISSUE, unit=unit),
         fingerprint=fingerprint(shown(values)),
     )
+
+
+def _sale_lines(sale: SaleTerms, *, is_stated: bool) -> list[tuple[str, Any]]:
+    """Return the terms that the register will know."""
+    lines: list[tuple[str, Any]] = []
+    if sale.exemption is not None:
+        lines.append(("Sold under", sale.exemption if is_stated else f"{sale.exemption}, the one that holds"))
+    if sale.paid is not None:
+        lines.append(("Paid", str(sale.paid)))
+    if sale.buyer_category is not None:
+        lines.append(("Buyer", words_of(sale.buyer_category)))
+    return lines
 
 
 def _issue(actor: Actor, security_id: SecurityId, values: Values, *, unit: ServicingUnit) -> str | Refused:

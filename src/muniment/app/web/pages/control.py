@@ -30,7 +30,7 @@ from muniment.app.api_approvals import RefusedMeanwhile, execute_approved
 from muniment.app.http.problems import status_of
 from muniment.app.http.request import MunimentRequest
 from muniment.app.web.forms import form_values, go_to, text_of
-from muniment.app.web.reading import AsActor, Begin, Cursor, Id, Query, holders_of, investor_names, nameless, shares_text
+from muniment.app.web.reading import AsActor, Begin, Cursor, Id, Query, holders_of, investor_names, nameless, sale_text, shares_text
 from muniment.app.web.render import mark_of, page, reason_of_error, reasons_of, wrong
 from muniment.app.web.views import ApprovalRow, AuditRow, FormState, Preview
 from muniment.app.web.words import count, headed, short, when, words_of
@@ -196,7 +196,7 @@ def _lines(actor: Actor, requested: RequestedApproval, *, unit: ServicingUnit) -
             lines += [
                 (
                     holders.name(allotment.wallet) if allotment.wallet is not None else f"Investor {allotment.investor_id}",
-                    f"{shares_text(allotment.shares, security)} shares",
+                    ", ".join(filter(None, [f"{shares_text(allotment.shares, security)} shares", sale_text(allotment.sale)])),
                 )
                 for allotment in shown
             ]

@@ -12,7 +12,7 @@ from litestar import Response, get
 from muniment.access.model import Action, permits
 from muniment.app.http.request import MunimentRequest
 from muniment.app.web.pages.securities import crumbs_of, head_of, security_id_of
-from muniment.app.web.reading import AsActor, Begin, Holders, Id, holders_of, pipeline, shares_text
+from muniment.app.web.reading import AsActor, Begin, Holders, Id, holders_of, pipeline, sale_text, shares_text
 from muniment.app.web.render import mark_of, page, reason_view
 from muniment.app.web.views import DividendRow, Mark, PaymentRow, ReasonView, RuleRow, Step
 from muniment.app.web.words import count, headed, when
@@ -152,6 +152,8 @@ def _lines(instruction: Instruction, security: Security, holders: Holders) -> li
         if leg.to_wallet is not None:
             lines.append(("To", holders.name(leg.to_wallet)))
         lines.append(("Shares", shares_text(leg.shares, security)))
+        if terms := sale_text(leg.sale):
+            lines.append(("Sold", terms))
     if len(instruction.legs) > LEGS_SHOWN:
         lines.append(("More", f"{count(len(instruction.legs) - LEGS_SHOWN)} further receivers"))
     lines.append(("Asked", when(instruction.requested_at)))

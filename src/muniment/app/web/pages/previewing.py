@@ -37,6 +37,11 @@ FIELDS: Final = (
     "payment_token",
     "record_at",
     "payment_at",
+    # The terms of a sale.
+    "exemption",
+    "paid",
+    "paid_currency",
+    "buyer_category",
     # Tokenising.
     "package",
     "package_sha256",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The securities and one security with its tabs: register, transfers, rules, documents, dividends. Changes nothing."""
+"""The securities and one security with its tabs: register, lots, transfers, rules, documents, dividends. Changes nothing."""
 
 from __future__ import annotations
 
@@ -66,6 +66,7 @@ BARS_MAX: Final = 10
 MOVEMENTS_A_PAGE: Final = 50
 TABS: Final = (
     ("Register", "register"),
+    ("Lots", "lots"),
     ("Transfers", "movements"),
     ("Rules", "rules"),
     ("Law", "law"),

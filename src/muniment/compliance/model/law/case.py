@@ -7,6 +7,7 @@ import datetime as dt
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate, chain
@@ -92,7 +93,11 @@ class Case:
     @cached_property
     def holders(self) -> KeysView[str]:
         """Who holds anything, in the order of the lots: as their facts lie in memory, which is quicker to go through."""
-        return dict.fromkeys(each for each in self.lots if self.position(each)).keys()
+        return self._holding.keys()
+
+    @cached_property
+    def _holding(self) -> dict[str, None]:
+        return dict.fromkeys(each for each in self.lots if self.position(each))
 
     @cached_property
     def _accredited(self) -> dict[str, bool]:
@@ -109,8 +114,11 @@ class Case:
     @cached_property
     def counted_holders(self) -> KeysView[str]:
         """Holders of record that section 12(g) counts: all but those from a compensation plan."""
-        counted = (each for each in self.holders if (investor := self.investors.get(each)) is None or not investor.compensation_plan)
-        return dict.fromkeys(counted).keys()
+        return self._counted.keys()
+
+    @cached_property
+    def _counted(self) -> dict[str, None]:
+        return dict.fromkeys(each for each in self.holders if (found := self.investors.get(each)) is None or not found.compensation_plan)
 
     @cached_property
     def non_accredited_holders(self) -> int:
@@ -123,18 +131,18 @@ class Case:
         return sum((investor := self.investors.get(each)) is not None and investor.is_us_person for each in self.holders)
 
     @cached_property
-    def _holders_only_under(self) -> dict[frozenset[str], tuple[frozenset[str], int]]:
+    def _holders_only_under(self) -> dict[frozenset[str], tuple[set[str], int]]:
         return {}
 
-    def holders_only_under(self, exemptions: frozenset[str]) -> tuple[frozenset[str], int]:
+    def holders_only_under(self, exemptions: frozenset[str]) -> tuple[AbstractSet[str], int]:
         """Return the counted holders all of whose shares were sold under some of these exemptions, and how many are not accredited."""
         known = self._holders_only_under
         if exemptions not in known:
-            found = frozenset(
+            found = {
                 each
                 for each in self.counted_holders
                 if all(self.exemption_of(each, lot.exemption) in exemptions for lot in self.lots[each])
-            )
+            }
             known[exemptions] = found, sum(not self.is_accredited(each) for each in found)
         return known[exemptions]
 
@@ -267,30 +275,30 @@ class Case:
         return len(known[key]) - (besides in known[key])
 
     @cached_property
-    def _offered_in(self) -> dict[str, frozenset[str]]:
+    def _offered_in(self) -> dict[str, set[str]]:
         grouped: defaultdict[str, set[str]] = defaultdict(set)
         for investor_id in dict.fromkeys(chain((sale.investor_id for sale in self.sales), self.offerees)):
             investor = self.investors.get(investor_id)
             if investor is not None:
                 grouped[investor.country].add(investor_id)
-        return {country: frozenset(found) for country, found in grouped.items()}
+        return dict(grouped)
 
     def offered_in(self, country: str, *, besides: str) -> int:
         """Return how many of a country, besides one, bought or were made an offer."""
-        found = self._offered_in.get(country, frozenset())
+        found = self._offered_in.get(country, set())
         return len(found) - (besides in found)
 
     @cached_property
-    def _unqualified_in(self) -> dict[str, frozenset[str]]:
+    def _unqualified_in(self) -> dict[str, set[str]]:
         return {}
 
     def unqualified_in(self, country: str, *, besides: str) -> int:
         """Return how many of a country, besides one, bought or were made an offer and are no qualified investors."""
         known = self._unqualified_in
         if country not in known:
-            known[country] = frozenset(
-                each for each in self._offered_in.get(country, frozenset()) if not classes.qualified_eu(self.investors[each], self.book)
-            )
+            known[country] = {
+                each for each in self._offered_in.get(country, set()) if not classes.qualified_eu(self.investors[each], self.book)
+            }
         return len(known[country]) - (besides in known[country])
 
     @cached_property
@@ -349,6 +357,95 @@ class Case:
         return divide(scaled, RATE_SCALE * 10 ** max(-digits, 0), rounding=rounding)
 
 
+@dataclass(frozen=True)
+class GrowingCase(Case):
+    """A case to which sales can be added, each at about the cost of its own buyer: the indexes that exist are carried on, not made anew."""
+
+    lots: dict[str, Sequence[Lot]]
+    sales: list[Sale]
+
+    @classmethod
+    def of(cls, case: Case) -> GrowingCase:
+        """Return a case like another, which stays as it is."""
+        return cls(
+            selection=case.selection,
+            terms=case.terms,
+            investors=case.investors,
+            lots=dict(case.lots),
+            sales=list(case.sales),
+            resales=case.resales,
+            offerees=case.offerees,
+            evidence=case.evidence,
+            book=case.book,
+        )
+
+    def add(self, sale: Sale) -> None:
+        """Count a sale by the issuer as made: a lot more, and perhaps a holder more."""
+        buyer, total, before = sale.investor_id, self.total, self.position(sale.investor_id)
+        assert sale.quantity > 0, "a sale has shares"
+        self.sales.append(sale)
+        self.lots[buyer] = (*self.lots.get(buyer, ()), Lot(buyer, sale.quantity, sale.on, exemption=sale.exemption))
+        made = self.__dict__
+        made["total"] = total + sale.quantity
+        self._positions[buyer] = before + sale.quantity
+        for name in _MADE_ANEW:
+            made.pop(name, None)
+        if "lacks_price" in made:
+            made["lacks_price"] = made["lacks_price"] or (self.terms.price_minor is None and sale.amount_minor is None)
+        self._add_to_series(sale)
+        self._add_to_offers(sale)
+        if before == 0:
+            self._add_holder(buyer)
+        for exemptions, (found, others) in self._holders_only_under.items():
+            self._holders_only_under[exemptions] = self._recounted(buyer, exemptions, found, others)
+
+    def _add_to_series(self, sale: Sale) -> None:
+        made, exemption = self.__dict__, self.exemption_of(sale.investor_id, sale.exemption)
+        if "_by_exemption" in made:
+            self._by_exemption.setdefault(exemption, _Series((), self.amount_of)).add(sale, self.amount_of(sale))
+        if exemption is not None and exemption in self._non_accredited and not self.is_accredited(sale.investor_id):
+            self._non_accredited[exemption].add(sale, self.amount_of(sale))
+        if "all_sales" in made:
+            self.all_sales.add(sale, self.amount_of(sale))
+        if "_by_buyer" in made:
+            self._by_buyer.setdefault(sale.investor_id, []).append(sale)
+        investor = self.investors.get(sale.investor_id)
+        if "_by_region" in made and investor is not None:
+            self._by_region.setdefault(investor.country, _Series((), self.amount_of)).add(sale, self.amount_of(sale))
+
+    def _add_to_offers(self, sale: Sale) -> None:
+        investor = self.investors.get(sale.investor_id)
+        if investor is None:
+            return
+        if "_offered_in" in self.__dict__:
+            self._offered_in.setdefault(investor.country, set()).add(sale.investor_id)
+        if investor.country in self._unqualified_in and not classes.qualified_eu(investor, self.book):
+            self._unqualified_in[investor.country].add(sale.investor_id)
+
+    def _add_holder(self, investor_id: str) -> None:
+        made, investor = self.__dict__, self.investors.get(investor_id)
+        is_counted = investor is None or not investor.compensation_plan
+        if "_holding" in made:
+            self._holding[investor_id] = None
+        if "us_holders" in made:
+            made["us_holders"] += investor is not None and investor.is_us_person
+        if is_counted and "_counted" in made:
+            self._counted[investor_id] = None
+        if is_counted and "non_accredited_holders" in made:
+            made["non_accredited_holders"] += not self.is_accredited(investor_id)
+
+    def _recounted(self, buyer: str, exemptions: frozenset[str], found: set[str], others: int) -> tuple[set[str], int]:
+        belongs = buyer in self._counted and all(self.exemption_of(buyer, lot.exemption) in exemptions for lot in self.lots[buyer])
+        if belongs == (buyer in found):
+            return found, others
+        found.symmetric_difference_update({buyer})
+        return found, others + (0 if self.is_accredited(buyer) else 1 if belongs else -1)
+
+
+_MADE_ANEW = ("_windows", "_raised_in", "_offered_since", "beneficial_owners", "funds_of_unknown_owners")
+"""Indexes that a sale changes in more than one place; they are small, or quick to make."""
+
+
 def _sells_as(investor: InvestorFacts | None) -> Iterator[str]:
     if investor is not None and investor.household and investor.kind.is_natural:
         yield f"household {investor.household}"
@@ -383,6 +480,16 @@ class _Series:
     def within(self, first: dt.date, last: dt.date) -> Sequence[Sale]:
         """Return the sales from one day to another, both included."""
         return self.sales[bisect_left(self._days, first) : bisect_right(self._days, last)]
+
+    def add(self, sale: Sale, amount: int) -> None:
+        """Put one more sale in its place; quick where none is later."""
+        place = bisect_right(self._days, sale.on)
+        self._days.insert(place, sale.on)
+        self.sales.insert(place, sale)
+        for sums, figure in ((self._quantities, sale.quantity), (self._amounts, amount)):
+            sums.insert(place + 1, sums[place] + figure)
+            for later in range(place + 2, len(sums)):
+                sums[later] += figure
 
     def total(self) -> int:
         """Return what all of it brought."""

@@ -86,17 +86,22 @@ def counts_12g(rule: LawRule, ask: SnapshotQuestion) -> tuple[Count, ...]:
     left_out = _left_out(case)
     exempt, exempt_non_accredited = case.holders_only_under(left_out) if left_out else (frozenset[str](), 0)
     comes = ask.change.comes
-    if comes is not None and ask.change.issued and case.exemption_of(comes, None) in left_out:
-        exempt |= {comes}
-    if terms.foreign_private_issuer and case.us_holders + (ask.change.comes is not None) < params["fpi_us_holders_lt"]:
+    spared = comes if comes is not None and ask.change.issued and case.exemption_of(comes, None) in left_out else None
+    if terms.foreign_private_issuer and case.us_holders + _is_american(case, comes) < params["fpi_us_holders_lt"]:
         return ()  # 17 CFR 240.12g3-2(a)
     holders = len(case.counted_holders - exempt) if exempt else len(case.counted_holders)
-    weigh = _weight(ask, lambda investor_id: _is_counted(case, investor_id) and investor_id not in exempt)
+    weigh = _weight(ask, lambda investor_id: _is_counted(case, investor_id) and investor_id not in exempt and investor_id != spared)
     counts = [Count("holders", holders, ask.counted(holders, weigh), params["holders_of_record_ge"])]
     if not terms.is_bank:
         others = case.non_accredited_holders - exempt_non_accredited
         weigh_others = _weight(
-            ask, lambda investor_id: _is_counted(case, investor_id) and investor_id not in exempt and not case.is_accredited(investor_id)
+            ask,
+            lambda investor_id: (
+                _is_counted(case, investor_id)
+                and investor_id not in exempt
+                and investor_id != spared
+                and not case.is_accredited(investor_id)
+            ),
         )
         counts.append(Count("non_accredited_holders", others, ask.counted(others, weigh_others), params["non_accredited_holders_ge"]))
     return tuple(counts)
@@ -127,6 +132,11 @@ def _left_out(case: Case) -> frozenset[str]:
         if is_small:
             found.add("us.rega")
     return frozenset(found)
+
+
+def _is_american(case: Case, investor_id: str | None) -> bool:
+    investor = None if investor_id is None else case.investors.get(investor_id)
+    return investor is not None and investor.is_us_person
 
 
 def _is_counted(case: Case, investor_id: str) -> bool:

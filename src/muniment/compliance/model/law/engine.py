@@ -206,11 +206,12 @@ def _unprotected(case: Case, buyer: InvestorFacts) -> Iterator[str]:
         yield "The investor is a U.S. person, and no exemption of the United States is among the packs (15 USC 77e)."
 
 
-_REGULATION_D = frozenset({"us.regd.506b", "us.regd.506c", "us.regd.504"})
+REGULATION_D = frozenset({"us.regd.506b", "us.regd.506c", "us.regd.504"})
+"""Exemptions of which a notice (Form D) is filed that counts who was accredited."""
 
 
 def _form_d(case: Case, proposal: Proposal) -> Iterator[str]:
-    if not any(rule.rule_id in _REGULATION_D for rule in case.selection.rules):
+    if not any(rule.rule_id in REGULATION_D for rule in case.selection.rules):
         return
     if not case.sales:
         due = proposal.on + dt.timedelta(days=case.book.rules["us.regd.506b"].params["form_d_days_after_first_sale"])

@@ -376,6 +376,8 @@ class ResaleLocks:
             if case.selection.has(exemption)
         }
         self._free_on: dict[tuple[dt.date, str | None], dt.date] = {}
+        regulation_s = case.selection.has("us.regs") and regs_category(case.terms) != 1
+        self._flowback_ends = distribution_period_ends(case.terms, case.book.rules["us.regs"]) if regulation_s else None
 
     def of(self, investor_id: str) -> Locked:
         """Return what of a holding is locked."""
@@ -389,6 +391,19 @@ class ResaleLocks:
                     locked += lot.quantity
                     until = max(until, free_on)
         return Locked(locked, until)
+
+    def first_day(self, lot: Lot) -> dt.date:
+        """Return the first day on which a lot may be resold to anybody; the day that was asked about where it may be already."""
+        return max(self._on, self._first_day_of_resale(lot, self._case.exemption_of(lot.investor_id, lot.exemption)))
+
+    def first_day_to_americans(self, lot: Lot) -> dt.date | None:
+        """Return the first day on which a lot may come to a U.S. person, if that is later; None where it is not, or not known.
+
+        It is not known while the terms do not say when the offering closed.
+        """
+        if self._case.exemption_of(lot.investor_id, lot.exemption) != "us.regs" or self._flowback_ends is None:
+            return None
+        return self._flowback_ends if self._flowback_ends > self.first_day(lot) else None
 
     def _first_day_of_resale(self, lot: Lot, exemption: str | None) -> dt.date:
         free_on = self._on

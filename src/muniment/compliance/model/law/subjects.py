@@ -104,12 +104,15 @@ def law_lots(lots: Iterable[RegisterLot]) -> dict[str, tuple[Lot, ...]]:
     for lot in lots:
         grouped[str(lot.holder)].append(lot)
     return {
-        holder: tuple(
-            Lot(holder, lot.quantity, lot.acquired_at.date(), min(lot.issuer_acquired_at, lot.acquired_at).date(), lot.exemption)
-            for lot in sorted(held, key=lambda each: (each.acquired_at, each.place))
-        )
+        holder: tuple(law_lot(lot) for lot in sorted(held, key=lambda each: (each.acquired_at, each.place)))
         for holder, held in grouped.items()
     }
+
+
+def law_lot(lot: RegisterLot) -> Lot:
+    """Return one lot of the register as `law_lots` does."""
+    held_since = min(lot.issuer_acquired_at, lot.acquired_at).date()
+    return Lot(str(lot.holder), lot.quantity, lot.acquired_at.date(), held_since, lot.exemption)
 
 
 def law_sales(acquisitions: Iterable[Acquisition], *, currency: str) -> tuple[list[Sale], list[Sale]]:
