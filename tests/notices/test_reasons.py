@@ -24,6 +24,7 @@ from muniment.app.api import context_routes, create_app
 from muniment.app.shares_command import worded
 from muniment.app.wiring import Backend, Units
 from muniment.app.worker_tables import WorkerTables
+from muniment.compliance.commands import ChooseLaw, choose_law
 from muniment.compliance.model.rules import CountryBlocked, MaximumBalancePerInvestor
 from muniment.infra.configuration import Configuration
 from muniment.infra.evm.rpc import JsonRpc
@@ -224,7 +225,8 @@ def test_the_page_sends_what_it_shows_once(issuer: Issuer) -> None:
         page = browser.get(where, params={"to_wallet": issuer.cuban[1], "shares": "31"}).text
         assert "us.cuba" in page
         hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
-        form = {**hidden, "from_wallet": "", "to_wallet": issuer.cuban[1], "shares": "31", "side": "receiver"}
+        untouched = {"from_wallet": "", "exemption": "", "paid": "", "paid_currency": "USD", "side": "receiver"}
+        form = {**hidden, **untouched, "to_wallet": issuer.cuban[1], "shares": "31"}
         changed = browser.post(where, data={**form, "shares": "32"}, follow_redirects=False)
         assert changed.status_code == 200, "anything else than what was shown is shown first"
         sent = [browser.post(where, data=form, follow_redirects=False) for _ in range(2)]
@@ -304,3 +306,31 @@ def test_another_organisations_member_explains_nothing_here(issuer: Issuer) -> N
     foreign = an_actor(TenantId(uuid.uuid4()), Role.OWNER)
     with issuer.tables._units.begin(issuer.scene.tenant_id) as unit, pytest.raises(NotFound):
         send_explanation(foreign, ExplainRefusal(issuer.scene.security_id, None, issuer.cuban[1], 1), unit=unit)
+
+
+def test_an_issue_under_an_exemption_is_explained_as_it_was_refused(issuer: Issuer) -> None:
+    scene = issuer.scene
+    investor_id, wallet = issuer.seller
+    asked = {"shares": "10", "wallet": wallet, "exemption": "us.regs", "paid": {"amount": "100.00", "currency": "USD"}}
+    with scene.begin() as unit:
+        choose_law(scene.owner, ChooseLaw(scene.security_id, ("us.regd.506c",), {"price": "10.00", "currency": "USD"}, {}), unit=unit)
+    with issuer.program() as client:
+        issue = {"security_id": str(scene.security_id), "allotments": [asked]}
+        refused = client.post("/v1/instructions/issue/preview", json=issue).json()["refused"][0]["reasons"]
+        body = {"to": wallet, "shares": "10", "exemption": "us.regs", "paid": asked["paid"]}
+        told = client.post(f"/v1/securities/{scene.security_id}/explanations", json=body)
+        otherwise = client.post(f"/v1/securities/{scene.security_id}/explanations", json={"to": wallet, "shares": "10"})
+    assert told.status_code == 202
+    assert [reason["message"] for reason in told.json()["reasons"]] == [reason["message"] for reason in refused]
+    assert otherwise.json().get("reasons") != told.json()["reasons"], "another question has another answer"
+    with issuer.browser() as browser:
+        asked_of = {"to_wallet": wallet, "shares": "10", "exemption": "us.regs", "paid": "100.00", "paid_currency": "USD"}
+        page = shown(browser.get(f"/securities/{scene.security_id}/explain", params=asked_of).text)
+    issuer.deliver()
+    (mail,) = [text for text in texts_to(issuer.office, issuer.email_of(investor_id)) if refused[0]["message"] in text]
+    for reason in refused:
+        for part in parts(reason):
+            assert part in mail
+            assert part in page
+    with scene.begin() as unit:
+        choose_law(scene.owner, ChooseLaw(scene.security_id, (), {}, {}), unit=unit)

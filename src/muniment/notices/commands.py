@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from muniment.access.model import Action, Actor, authorize
-from muniment.compliance.commands import ask_transfer
+from muniment.compliance.commands import MoveChecks, ask_transfer
 from muniment.notices.errors import BadCursor, MailNotConfigured, NobodyToTell, NothingToExplain, NoticeNotFound, NotTheirs
 from muniment.notices.model import (
     Notice,
@@ -24,10 +24,11 @@ from muniment.notices.model import (
     new_notice,
 )
 from muniment.notices.ports import NoticePlace, NoticesUnit
-from muniment.units.decisions import Refused
+from muniment.units.decisions import Decision, Refused
 from muniment.units.errors import Place
 from muniment.units.ids import Address, InvestorId, NoticeId, SecurityId, parse_id
 from muniment.units.instants import instant_text, parse_instant
+from muniment.units.money import Money
 from muniment.units.shares import show_shares
 
 PAGE_MAX: Final = 200
@@ -40,13 +41,18 @@ SEND_PRIORITY: Final = -1
 
 @dataclass(frozen=True, slots=True)
 class ExplainRefusal:
-    """A refused issue (`from_wallet` None) or transfer of shares (base units), and the side to whom it is explained."""
+    """A refused issue (`from_wallet` None) or transfer of shares (base units), and the side to whom it is explained.
+
+    An issue may have been asked for under an exemption, for an amount; the law is asked with them.
+    """
 
     security_id: SecurityId
     from_wallet: Address | None
     to_wallet: Address
     shares: int
     side: Side = Side.RECEIVER
+    exemption: str | None = None
+    paid: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +82,7 @@ def explain(actor: Actor, request: ExplainRefusal, *, unit: NoticesUnit) -> Expl
 
     """
     authorize(actor, Action.NOTICES_EXPLAIN, tenant_id=unit.tenant_id)
-    decision = ask_transfer(
-        actor,
-        request.security_id,
-        from_wallet=request.from_wallet,
-        to_wallet=request.to_wallet,
-        shares=request.shares,
-        unit=unit,
-    )
+    decision = _decision(actor, request, unit=unit)
     if not isinstance(decision, Refused):
         raise NothingToExplain
     side = request.side.value
@@ -104,6 +103,15 @@ def explain(actor: Actor, request: ExplainRefusal, *, unit: NoticesUnit) -> Expl
         withheld=withheld,
     )
     return Explanation(wallet.investor_id, told, explanation_words(told, request.security_id, unit=unit))
+
+
+def _decision(actor: Actor, request: ExplainRefusal, *, unit: NoticesUnit) -> Decision:
+    security_id, sender, receiver = request.security_id, request.from_wallet, request.to_wallet
+    if sender is not None:
+        return ask_transfer(actor, security_id, from_wallet=sender, to_wallet=receiver, shares=request.shares, unit=unit)
+    authorize(actor, Action.COMPLIANCE_CHECK, tenant_id=unit.tenant_id)
+    checks = MoveChecks(security_id, [receiver], unit=unit)
+    return checks.issue(receiver, request.shares, exemption=request.exemption, paid=request.paid).decision
 
 
 def explanation_words(told: Told, security_id: SecurityId, *, unit: NoticesUnit) -> Words:

@@ -23,6 +23,7 @@ from muniment.notices.model import Notice, Side
 from muniment.notices.ports import NoticesUnit
 from muniment.parties.model import parse_address
 from muniment.units.ids import SecurityId, TenantId, parse_id
+from muniment.units.money import Money
 from muniment.units.shares import parse_shares
 
 PAGE_ROWS: Final = 50
@@ -42,13 +43,25 @@ class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A shape on the wire: no field that we do not know."""
 
 
+class AmountBody(_Wire, frozen=True, kw_only=True):
+    """An amount as decimal text."""
+
+    amount: Cell
+    currency: Cell
+
+
 class NewExplanationBody(_Wire, frozen=True, kw_only=True):
-    """A refused transfer, or without `from` a refused issue, of `shares` (a decimal text), and the side who is told why."""
+    """A refused transfer, or without `from` a refused issue, of `shares` (a decimal text), and the side who is told why.
+
+    An issue is asked about with the `exemption` and the amount `paid` with which it was refused, where it had any.
+    """
 
     to: Cell
     shares: Cell
     from_: Cell | None = msgspec.field(default=None, name="from")
     send_to: Literal["receiver", "sender"] = "receiver"
+    exemption: Annotated[str, msgspec.Meta(max_length=80)] | None = None
+    paid: AmountBody | None = None
 
 
 class ToldReasonBody(_Wire, frozen=True, kw_only=True):
@@ -111,7 +124,8 @@ def post_explanation(
         authorize(actor, Action.NOTICES_EXPLAIN, tenant_id=unit.tenant_id)
         security = view_security(actor, SecurityId(parse_id(security_id, field="security_id")), unit=unit)
         shares = parse_shares(data.shares, decimals=security.terms.decimals)
-        wish = commands.ExplainRefusal(security.terms.security_id, sender, receiver, shares, Side(data.send_to))
+        paid = None if data.paid is None else Money.parse(data.paid.amount, data.paid.currency, field="paid")
+        wish = commands.ExplainRefusal(security.terms.security_id, sender, receiver, shares, Side(data.send_to), data.exemption, paid)
 
         def run() -> Answer:
             return Answer(status=202, body=msgspec.to_builtins(notice_body(commands.send_explanation(actor, wish, unit=unit))))

@@ -13,7 +13,7 @@ from litestar.params import QueryParameter
 from muniment.access.model import Action, Actor, authorize
 from muniment.app.http.request import MunimentRequest
 from muniment.app.web.forms import fingerprint, form_values, text_of
-from muniment.app.web.pages.actions import eligible, wallet_in
+from muniment.app.web.pages.actions import eligible, sale_of, sale_options, wallet_in
 from muniment.app.web.pages.previewing import Values, execute, fresh, once, previewed, required, run, shown, status_after
 from muniment.app.web.pages.securities import crumbs_of, head_of, security_id_of
 from muniment.app.web.reading import AsActor, Begin, Id, investor_names, nameless, notice_mark
@@ -24,6 +24,7 @@ from muniment.instruments.model.securities import Security
 from muniment.notices.commands import ExplainRefusal, explain, send_explanation, view_notice
 from muniment.notices.model import Notice, Told, parse_side
 from muniment.notices.ports import NoticesUnit
+from muniment.settlement.model import UNSTATED
 from muniment.units.ids import NoticeId, SecurityId, parse_id
 from muniment.units.shares import parse_shares
 
@@ -43,13 +44,19 @@ def show_explain(
     to_wallet: Field = "",
     shares: Field = "",
     side: Field = "receiver",
+    exemption: Field = "",
+    paid: Field = "",
+    paid_currency: Field = "",
     notice: Field = "",
 ) -> Response[Any]:
     """Show the form, filled with what was refused elsewhere, and what became of the mail that was just sent."""
-    values = {**fresh(), "from_wallet": from_wallet, "to_wallet": to_wallet, "shares": shares, "side": side}
+    known = security_id_of(security_id)
+    asked = {"from_wallet": from_wallet, "to_wallet": to_wallet, "shares": shares, "side": side, "exemption": exemption, "paid": paid}
     with begin(actor.tenant_id) as unit:
+        # What a browser will send of an untouched field, so that what is shown at once can be sent at once.
+        currency = paid_currency or sale_options(actor, known, {}, unit=unit).currencies[0].key
         sent = view_notice(actor, NoticeId(parse_id(notice, field="notice")), unit=unit) if notice else None
-        return _explain_page(request, actor, security_id_of(security_id), values, unit=unit, sent=sent)
+        return _explain_page(request, actor, known, {**fresh(), **asked, "paid_currency": currency}, unit=unit, sent=sent)
 
 
 @post("/securities/{security_id:str}/explain/preview", include_in_schema=False, status_code=200)
@@ -97,6 +104,7 @@ def _explain_page(
         withheld=said[0].withheld if said else 0,
         holders=holders,
         sides=SIDES,
+        sale=sale_options(actor, security_id, values, unit=unit),
         sent=sent,
         sent_mark=None if sent is None else notice_mark(sent.state),
     )
@@ -111,7 +119,8 @@ def _request(security: Security, values: Values, *, unit: NoticesUnit) -> Explai
     receiver = wallet_in(values, "to_wallet", "Who receives", unit=unit)
     shares = parse_shares(required(values, "shares", "The number of shares"), decimals=security.terms.decimals)
     side = parse_side(text_of(values, "side") or "receiver", field="side")
-    return ExplainRefusal(security.terms.security_id, sender, receiver, shares, side)
+    sale = sale_of(values) if sender is None else UNSTATED
+    return ExplainRefusal(security.terms.security_id, sender, receiver, shares, side, sale.exemption, sale.paid)
 
 
 def _preview(actor: Actor, security: Security, values: Values, said: list[Told], *, unit: NoticesUnit) -> Preview:
