@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from muniment.access.model import Pending
 from muniment.compliance.commands import ChooseLaw, SetRules, choose_law, set_rules
+from muniment.compliance.model.law.calendar import add_months
 from muniment.compliance.model.rules import HolderCap, SupplyCap
+from muniment.instruments.model.securities import TokenisedSecurity
 from muniment.parties.model import Claim, ClaimTopic
 from muniment.register.commands import Annotate, annotate, view_acquisitions, view_lots
 from muniment.register.model import LotAnnotation
@@ -267,3 +269,71 @@ def test_receivers_of_one_issue_share_the_places_that_the_chain_leaves(scene_sta
         report = preview_issue(scene.owner, request_of(scene, *(Allotment(60, wallet=each) for each in (one, two))), unit=unit)
     assert [entry.wallet for entry in report.accepted] == [one]
     assert [[reason.code for reason in entry.decision.reasons] for entry in report.refused] == [["compliance.supply_cap"]]
+
+
+def test_shares_are_issued_locked_until_the_law_lets_them_be_resold(scene_stage: SceneStage) -> None:
+    scene = Scene(scene_stage)
+    packs = ("us.regd.506c", "us.regs.category3")
+    with scene.begin() as unit:
+        today = unit.clock.now().date()
+        terms = {"price": "10.00", "issued_locked": True, "issuer_reporting": True, "issuer_country": "DE"}
+        choose_law(scene.owner, ChooseLaw(scene.security_id, packs, terms, {}), unit=unit)
+    _, american = an_american(scene, accredited=True)
+    ((_, german),) = scene.holders(1)
+    agreed = dt.datetime(today.year + 2, 1, 1, tzinfo=dt.UTC)
+    by_contract = an_american(scene, accredited=True)[1]
+    report = issued(
+        scene,
+        request_of(
+            scene,
+            Allotment(100, wallet=american),
+            Allotment(70, wallet=german),
+            Allotment(50, wallet=by_contract, sale=SaleTerms(locked_until=agreed)),
+        ),
+    )
+    free_on = dt.datetime.combine(add_months(today, 6), dt.time(), tzinfo=dt.UTC)
+    # Rule 144 keeps restricted shares for six months; those of a foreign issuer that were sold abroad are none.
+    assert {entry.wallet: entry.sale.locked_until for entry in report.accepted} == {american: free_on, german: None, by_contract: agreed}
+    assert len(report.instructions) == 3
+    with scene.begin() as unit:
+        lockups = unit.register.lockups(scene.security_id)
+        assert {wallet: [(each.shares, each.unlocks_at) for each in found] for wallet, found in lockups.items()} == {
+            american: [(100, int(free_on.timestamp()))],
+            by_contract: [(50, int(agreed.timestamp()))],
+        }
+        token = unit.securities.get(scene.security_id)
+        assert isinstance(token, TokenisedSecurity)
+        # The token itself says no, whoever asks it.
+        for wallet, shares, code in ((american, 1, "compliance.lockup_active"), (german, 70, None)):
+            said, _ = unit.compliance_chain.check_transfer(token=token.token_address, sender=wallet, receiver=german, shares=shares)
+            assert said == code
+    with scene.begin() as unit:
+        again = [unit.instructions.get(each.instruction_id).instruction.legs[0].sale.locked_until for each in report.instructions]
+    assert sorted(filter(None, again)) == sorted([free_on, agreed])
+
+
+def test_a_lockup_that_cannot_be_refuses_its_own_allotment(scene: Scene, wallets: list[Address]) -> None:
+    with scene.begin() as unit:
+        now = unit.clock.now()
+        over, broken = (
+            SaleTerms(locked_until=each) for each in (now - dt.timedelta(days=1), now.replace(microsecond=5) + dt.timedelta(days=1))
+        )
+        allotments = [Allotment(1, wallet=wallet, sale=sale) for wallet, sale in zip(wallets, (over, broken, UNSTATED), strict=True)]
+        report = preview_issue(scene.owner, request_of(scene, *allotments), unit=unit)
+    assert [[reason.code for reason in entry.decision.reasons] for entry in report.refused] == [["settlement.lockup_over"]] * 2
+    assert [entry.wallet for entry in report.accepted] == wallets[2:]
+
+
+def test_a_seventeenth_lockup_of_a_wallet_is_refused_before_anything_is_signed(scene_stage: SceneStage) -> None:
+    scene = Scene(scene_stage)
+    ((_, wallet),) = scene.holders(1)
+    with scene.begin() as unit:
+        first = unit.clock.now().replace(microsecond=0) + dt.timedelta(days=30)
+    for day in range(16):
+        issued(scene, request_of(scene, Allotment(1, wallet=wallet, sale=SaleTerms(locked_until=first + dt.timedelta(days=day)))))
+    with scene.begin() as unit:
+        one_more = request_of(scene, Allotment(1, wallet=wallet, sale=SaleTerms(locked_until=first + dt.timedelta(days=40))))
+        assert [entry.decision.reasons[0].code for entry in preview_issue(scene.owner, one_more, unit=unit).refused] == [
+            "settlement.too_many_lockups"
+        ]
+    issued(scene, request_of(scene, Allotment(1, wallet=wallet, sale=SaleTerms(locked_until=first))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -29,7 +30,15 @@ from muniment.register import commands as register
 from muniment.register.model import CapTableLine, Lockup
 from muniment.settlement import commands as settlement
 from muniment.settlement.errors import NoWallet
-from muniment.settlement.model import Allotment, FailedInstruction, RefusedAllotment, SaleTerms, SettledInstruction, state_name
+from muniment.settlement.model import (
+    AcceptedAllotment,
+    Allotment,
+    FailedInstruction,
+    RefusedAllotment,
+    SaleTerms,
+    SettledInstruction,
+    state_name,
+)
 from muniment.units.decisions import Reason, Refused
 from muniment.units.errors import MunimentError, Place
 from muniment.units.ids import Address, InstructionId, InvestorId, SecurityId, new_id
@@ -105,6 +114,7 @@ def issue(
     price: Annotated[str, typer.Option(metavar="AMOUNT", help="What each receiver pays for one share, instead of --paid.")] = "",
     currency: Annotated[str, typer.Option(help="The currency of --paid, --price and the file's amounts.")] = "USD",
     category: Annotated[str, typer.Option(help="Who the buyer is to that rule, such as accredited or non_accredited.")] = "",
+    locked_until: Annotated[str, typer.Option(metavar="INSTANT", help="Until when the token locks the shares; free when left out.")] = "",
     organisation_name: OrganisationOption = "",
     password_file: PasswordFileOption = None,
     as_json: JsonOption = False,
@@ -119,7 +129,11 @@ def issue(
         with units.begin(actor.tenant_id) as unit:
             security_id = security_of(unit, security)
             decimals = unit.securities.get(security_id).terms.decimals
-            stated = SaleTerms(exemption=exemption or None, buyer_category=category or None)
+            stated = SaleTerms(
+                exemption=exemption or None,
+                buyer_category=category or None,
+                locked_until=parse_instant(locked_until, field="locked_until") if locked_until else None,
+            )
             lines: dict[Allotment, int] = {}
             if file is not None:
                 if allotments or each:
@@ -160,10 +174,20 @@ def issue(
             blocks = ", ".join(str(state.block_number) for state in states if isinstance(state, SettledInstruction))
             shares = show_shares(report.shares, decimals=decimals)
             typer.echo(f"{shares} shares issued to {counted(len(report.accepted), 'holder')} in block {blocks}")
+            for instant, number in sorted(_locked_until(report.accepted).items()):
+                typer.echo(f"  {show_shares(number, decimals=decimals)} of them are locked until {instant}")
         _tell_left_out(report.refused, references, lines)
         _tell_failures(failures)
     if failures:
         raise typer.Exit(EXIT_REFUSED)
+
+
+def _locked_until(accepted: Sequence[AcceptedAllotment]) -> Mapping[str, int]:
+    found: Counter[str] = Counter()
+    for entry in accepted:
+        if entry.sale.locked_until is not None:
+            found[instant_text(entry.sale.locked_until)] += entry.allotment.shares
+    return found
 
 
 def _refusal(refused: RefusedAllotment, references: Mapping[Allotment, str], lines: Mapping[Allotment, int]) -> dict[str, Any]:
@@ -464,6 +488,7 @@ def _priced(named: Sequence[Allotment], stated: SaleTerms, *, paid: str, price: 
             exemption=sale.exemption or stated.exemption,
             paid=sale.paid or money,
             buyer_category=sale.buyer_category or stated.buyer_category,
+            locked_until=stated.locked_until,
         )
         told.append(replace(allotment, sale=terms))
     return tuple(told)

@@ -310,12 +310,14 @@ def check_transfer(
 class IssueAnswer:
     """The answer about an issue, with what it found: the exemption that it stands under, and what the buyer is to it.
 
-    Either is None where the issue is refused, or where it does not tell itself.
+    Either is None where the issue is refused, or where it does not tell itself. `locked_until` is an instant where the packs have
+    shares issued locked: until then the law lets nobody buy them from the holder, but by the exceptions that it makes.
     """
 
     decision: Decision
     exemption: str | None = None
     buyer_category: str | None = None
+    locked_until: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,7 +370,9 @@ class MoveChecks:
         found = self.ask(from_wallet=None, to_wallet=to_wallet, shares=shares, sale=_SaleTerms(exemption, paid))
         if isinstance(found.decision, Refused):
             return IssueAnswer(found.decision)
-        return IssueAnswer(found.decision, found.computed.get("exemption", exemption), found.computed.get("buyer_category"))
+        standing_under = found.computed.get("exemption", exemption)
+        locked_until = self._locked_until(to_wallet, standing_under)
+        return IssueAnswer(found.decision, standing_under, found.computed.get("buyer_category"), locked_until)
 
     def take_issue(self, to_wallet: Address, shares: int, *, exemption: str | None = None, paid: Money | None = None) -> None:
         """Count an issue that was allowed as made."""
@@ -412,6 +416,13 @@ class MoveChecks:
             return Judgement(decision)
         lawful = self._lawful(self._case, from_wallet=from_wallet, to_wallet=to_wallet, shares=shares, sale=sale)
         return Judgement(_both(decision, lawful.decision), computed=lawful.computed)
+
+    def _locked_until(self, to_wallet: Address, exemption: str | None) -> dt.datetime | None:
+        if self._case is None or not self._case.terms.issued_locked:
+            return None
+        today = self._at.date()
+        first_day = ResaleLocks(self._case, today).first_day_of_sale(self._investor_of(to_wallet), exemption)
+        return None if first_day <= today else dt.datetime.combine(first_day, dt.time(), tzinfo=dt.UTC)
 
     @cached_property
     def _counts(self) -> tuple[int, int, bool]:

@@ -14,6 +14,7 @@ from muniment.register.model import ZERO_ADDRESS, TokenReference
 from muniment.settlement.model import Instruction, InstructionKind
 from muniment.settlement.ports import Call, ChainRefusal
 from muniment.units.ids import Address, TransactionHash
+from muniment.units.instants import unix_seconds
 from muniment.units.payment_tokens import PaymentToken
 
 TRANSFER_GAS = 150_000
@@ -21,6 +22,9 @@ TRANSFER_GAS = 150_000
 
 MINT_GAS = 100_000
 """A mint to a new holder, the fixed part of a transaction included, takes about 77,000; in a batch each takes about a third."""
+
+LOCK_GAS = 60_000
+"""A tranche of a lockup more takes about 30,000, and up to sixteen of the wallet are read to find its place."""
 
 FORCED_GAS = 200_000
 RECOVERY_GAS = 500_000
@@ -49,9 +53,13 @@ class EvmTokenChain:
         encode = self._token.encode_call
         match instruction.kind:
             case InstructionKind.ISSUE:
-                receivers = [_wallet(leg.to_wallet) for leg in legs]
-                data = encode("batchMint", receivers, [leg.shares for leg in legs])
-                return Call(token.address, data, MINT_GAS * (len(legs) + 1))
+                receivers, shares = [_wallet(leg.to_wallet) for leg in legs], [leg.shares for leg in legs]
+                locked_until = first.sale.locked_until
+                assert all(leg.sale.locked_until == locked_until for leg in legs), "an instruction has one lockup"
+                if locked_until is not None:
+                    data = encode("mint_locked", receivers, shares, unix_seconds(locked_until))
+                    return Call(token.address, data, (MINT_GAS + LOCK_GAS) * (len(legs) + 1))
+                return Call(token.address, encode("batchMint", receivers, shares), MINT_GAS * (len(legs) + 1))
             case InstructionKind.TRANSFER:
                 return Call(token.address, encode("transfer", _wallet(first.to_wallet), first.shares), TRANSFER_GAS)
             case InstructionKind.FORCED_TRANSFER:

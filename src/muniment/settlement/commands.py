@@ -12,7 +12,8 @@ from uuid import UUID
 
 from muniment.access.commands import require_approval
 from muniment.access.model import Action, Actor, Pending, authorize
-from muniment.compliance.commands import MoveChecks, check_transfer
+from muniment.compliance.commands import TRANCHES_MAX, MoveChecks, check_transfer
+from muniment.compliance.model.rules import INSTANT_SECONDS_MAX
 from muniment.infra.evm.sender import ChainTransaction
 from muniment.instruments.model.securities import TokenisedSecurity, tokenised
 from muniment.register.commands import check_code, check_paid
@@ -22,6 +23,7 @@ from muniment.settlement.errors import (
     DuplicateReceiver,
     HolderSigns,
     KeyReused,
+    LockupOver,
     NotAPaymentToken,
     NothingToIssue,
     NothingToRecover,
@@ -29,6 +31,7 @@ from muniment.settlement.errors import (
     NoWallet,
     SameWallet,
     TooManyAllotments,
+    TooManyLockups,
 )
 from muniment.settlement.events import InstructionRequested
 from muniment.settlement.model import (
@@ -52,7 +55,7 @@ from muniment.settlement.ports import ExternalMint, InstructionPlace, Settlement
 from muniment.units.decisions import Reason, Refused
 from muniment.units.errors import MunimentError
 from muniment.units.ids import Address, ChainTransactionId, InstructionId, InvestorId, SecurityId, TransactionHash, parse_id
-from muniment.units.instants import instant_text, parse_instant
+from muniment.units.instants import instant_text, parse_instant, unix_seconds
 from muniment.units.money import Money
 from muniment.units.payment_tokens import PaymentToken
 from muniment.units.shares import show_shares
@@ -466,7 +469,12 @@ def _sort_out(request: IssueShares, *, unit: SettlementUnit) -> tuple[tuple[Acce
     for wallet, allotment in wallets.items():
         paid = allotment.sale.paid
         answer = checks.issue(wallet, allotment.shares, exemption=allotment.sale.exemption, paid=paid)
-        decision = _unsayable(allotment.sale) or answer.decision
+        locked_until = max((each for each in (allotment.sale.locked_until, answer.locked_until) if each is not None), default=None)
+        decision = (
+            _unsayable(allotment.sale)
+            or (None if locked_until is None else _unlockable(request.security_id, wallet, locked_until, unit=unit))
+            or answer.decision
+        )
         if isinstance(decision, Refused):
             refused.append(RefusedAllotment(allotment, wallet, decision))
         elif room is not None and allotment.shares > room:
@@ -475,9 +483,22 @@ def _sort_out(request: IssueShares, *, unit: SettlementUnit) -> tuple[tuple[Acce
             checks.take_issue(wallet, allotment.shares, exemption=answer.exemption, paid=paid)
             room = None if room is None else room - allotment.shares
             category = allotment.sale.buyer_category or answer.buyer_category
-            sale = replace(allotment.sale, exemption=answer.exemption, buyer_category=category)
+            sale = replace(allotment.sale, exemption=answer.exemption, buyer_category=category, locked_until=locked_until)
             accepted.append(AcceptedAllotment(allotment, wallet, sale))
     return tuple(accepted), tuple(refused)
+
+
+def _unlockable(security_id: SecurityId, wallet: Address, until: dt.datetime, *, unit: SettlementUnit) -> Refused | None:
+    """Return why the token cannot lock shares of a wallet until an instant: it is over, or the wallet has as many lockups as it may."""
+    now = unix_seconds(unit.clock.now())
+    tranches = {each.unlocks_at for each in unit.register.lockups(security_id, [wallet]).get(wallet, ()) if each.unlocks_at > now}
+    if until.microsecond or not now < unix_seconds(until) <= INSTANT_SECONDS_MAX:
+        error: MunimentError = LockupOver(locked_until=until)
+    elif len(tranches) >= TRANCHES_MAX and unix_seconds(until) not in tranches:
+        error = TooManyLockups(wallet=wallet, lockups_max=TRANCHES_MAX)
+    else:
+        return None
+    return Refused((Reason(error.code, error.sentence, facts=error.facts, cure=error.cure_sentence),))
 
 
 def _unsayable(sale: SaleTerms) -> Refused | None:

@@ -39,6 +39,22 @@ class DuplicateReceiver(MunimentError):
     cure = "Put its shares into one allotment."
 
 
+class LockupOver(MunimentError):
+    """A lockup that ends before the shares are there, or on no whole second."""
+
+    code = "settlement.lockup_over"
+    message = "Shares cannot be locked until {locked_until}."
+    cure = "Name an instant in the future, on a whole second, or issue them free."
+
+
+class TooManyLockups(MunimentError):
+    """The token keeps so many lockups of a wallet and no more."""
+
+    code = "settlement.too_many_lockups"
+    message = "The wallet {wallet} has {lockups_max} lockups already, which is as many as the token keeps."
+    cure = "Issue to another wallet of the investor, lock until an instant that one of them ends at, or wait until the next ends."
+
+
 class NoWallet(MunimentError):
     """The investor has no wallet to receive in."""
 

@@ -42,6 +42,7 @@ from muniment.settlement.ports import SettlementUnit
 from muniment.units.decisions import Refused
 from muniment.units.errors import Place
 from muniment.units.ids import Address, InstructionId, InvestorId, SecurityId, TenantId, new_id, parse_id
+from muniment.units.instants import parse_instant
 from muniment.units.money import Money
 from muniment.units.payment_tokens import PaymentToken
 from muniment.units.shares import format_shares, parse_shares
@@ -79,7 +80,8 @@ class AllotmentBody(_Wire, frozen=True, kw_only=True):
     """Shares as decimal text for an investor (in the first wallet) or for one named wallet.
 
     `exemption` is the rule that they are sold under, such as us.regd.506c: in its jurisdiction no other is asked. Without it the one
-    that the check finds is recorded. With `paid` and `buyer_category` it becomes what the register knows of the lot.
+    that the check finds is recorded. With `paid` and `buyer_category` it becomes what the register knows of the lot. `locked_until` (RFC
+    3339) has the token lock the shares from their first block on; where the packs have shares issued locked, the later of both counts.
     """
 
     shares: Text
@@ -88,6 +90,7 @@ class AllotmentBody(_Wire, frozen=True, kw_only=True):
     exemption: Annotated[str, msgspec.Meta(max_length=80)] | None = None
     paid: PaidBody | None = None
     buyer_category: Annotated[str, msgspec.Meta(max_length=80)] | None = None
+    locked_until: Annotated[str, msgspec.Meta(max_length=40)] | None = None
 
 
 class NewIssueBody(_Wire, frozen=True, kw_only=True):
@@ -149,6 +152,7 @@ class LegBody(_Wire, frozen=True, kw_only=True):
     exemption: str | None = None
     paid: PaidBody | None = None
     buyer_category: str | None = None
+    locked_until: dt.datetime | None = None
 
 
 class InstructionBody(_Wire, frozen=True, kw_only=True):
@@ -197,6 +201,7 @@ class AcceptedAllotmentBody(_Wire, frozen=True, kw_only=True):
     exemption: str | None = None
     paid: PaidBody | None = None
     buyer_category: str | None = None
+    locked_until: dt.datetime | None = None
 
 
 class IssueReportBody(_Wire, frozen=True, kw_only=True):
@@ -541,6 +546,7 @@ def _allotment(body: AllotmentBody, decimals: int, place: int) -> Allotment:
             exemption=body.exemption,
             paid=None if body.paid is None else Money.parse(body.paid.amount, body.paid.currency, field=f"{field}.paid"),
             buyer_category=body.buyer_category,
+            locked_until=None if body.locked_until is None else parse_instant(body.locked_until, field=f"{field}.locked_until"),
         ),
     )
 
@@ -584,6 +590,7 @@ def _instruction(state: InstructionState, decimals: int) -> InstructionBody:
             exemption=leg.sale.exemption,
             paid=_paid(leg.sale.paid),
             buyer_category=leg.sale.buyer_category,
+            locked_until=leg.sale.locked_until,
         )
         for leg in instruction.legs
     ]
@@ -631,6 +638,7 @@ def _report(report: IssueReport, decimals: int) -> IssueReportBody:
                 exemption=entry.sale.exemption,
                 paid=_paid(entry.sale.paid),
                 buyer_category=entry.sale.buyer_category,
+                locked_until=entry.sale.locked_until,
             )
             for entry in report.accepted
         ],

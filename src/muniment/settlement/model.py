@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 from muniment.units.decisions import Reason, Refused
 from muniment.units.errors import plain
 from muniment.units.ids import Address, InstructionId, InvestorId, SecurityId, TenantId, TransactionHash, UserId
+from muniment.units.instants import instant_text, parse_instant
 from muniment.units.money import Money
 
 LEGS_MAX = 100
@@ -33,11 +34,15 @@ class InstructionKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SaleTerms:
-    """On which terms the issuer sells shares to one receiver; None is not known. `exemption` a rule's id, `paid` for all the shares."""
+    """On which terms the issuer sells shares to one receiver; None is not known. `exemption` a rule's id, `paid` for all the shares.
+
+    `locked_until` is the instant until which the token keeps them from moving, on a whole second; None issues them free.
+    """
 
     exemption: str | None = None
     paid: Money | None = None
     buyer_category: str | None = None
+    locked_until: dt.datetime | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the terms that are known."""
@@ -45,6 +50,7 @@ class SaleTerms:
             "exemption": self.exemption,
             "paid": None if self.paid is None else self.paid.as_json(),
             "buyer_category": self.buyer_category,
+            "locked_until": None if self.locked_until is None else instant_text(self.locked_until),
         }
         return {name: term for name, term in found.items() if term is not None}
 
@@ -56,12 +62,14 @@ class SaleTerms:
             exemption=body.get("exemption"),
             paid=None if paid is None else Money.parse(paid["amount"], paid["currency"]),
             buyer_category=body.get("buyer_category"),
+            locked_until=None if body.get("locked_until") is None else parse_instant(body["locked_until"], field="locked_until"),
         )
 
     def is_fulfilled_by(self, other: SaleTerms) -> bool:
         """Return whether terms as they were stored are these: what was left open may have been found since."""
         found = self.exemption in {None, other.exemption} and self.buyer_category in {None, other.buyer_category}
-        return found and self.paid == other.paid
+        later = self.locked_until is None or (other.locked_until is not None and self.locked_until <= other.locked_until)
+        return found and later and self.paid == other.paid
 
 
 UNSTATED: Final = SaleTerms()
@@ -231,9 +239,13 @@ class IssueReport:
 
 
 def batches(accepted: Sequence[AcceptedAllotment]) -> Iterator[Sequence[AcceptedAllotment]]:
-    """Yield the allotments in groups of at most `LEGS_MAX`, in their order."""
-    for start in range(0, len(accepted), LEGS_MAX):
-        yield accepted[start : start + LEGS_MAX]
+    """Yield the allotments in groups of at most `LEGS_MAX` that are locked until the same instant, or not at all; in their order else."""
+    grouped: dict[dt.datetime | None, list[AcceptedAllotment]] = {}
+    for entry in accepted:
+        grouped.setdefault(entry.sale.locked_until, []).append(entry)
+    for alike in grouped.values():
+        for start in range(0, len(alike), LEGS_MAX):
+            yield alike[start : start + LEGS_MAX]
 
 
 def part_id(tenant_id: TenantId, request_id: UUID, part: int) -> InstructionId:

@@ -70,6 +70,7 @@ LEG = sa.Table(
     sa.Column("buyer_category", sa.Text),
     sa.Column("paid_minor_units", sa.Numeric(78, 0)),
     sa.Column("paid_currency", sa.Text),
+    sa.Column("locked_until", sa.DateTime(timezone=True)),
     schema="settlement",
 )
 EXTERNAL_MINT = sa.Table(
@@ -138,6 +139,7 @@ class PostgresInstructions:
                     "buyer_category": leg.sale.buyer_category,
                     "paid_minor_units": None if leg.sale.paid is None else leg.sale.paid.minor_units,
                     "paid_currency": None if leg.sale.paid is None else leg.sale.paid.currency,
+                    "locked_until": leg.sale.locked_until,
                 }
                 for position, leg in enumerate(instruction.legs)
             ],
@@ -262,6 +264,7 @@ class PostgresInstructions:
                         exemption=leg.exemption,
                         paid=None if leg.paid_minor_units is None else Money(int(leg.paid_minor_units), leg.paid_currency),
                         buyer_category=leg.buyer_category,
+                        locked_until=leg.locked_until,
                     ),
                 )
             )

@@ -33,7 +33,7 @@ from muniment.app.web.pages.securities import crumbs_of, head_of, security_id_of
 from muniment.app.web.reading import AsActor, Begin, Id, holders_of, investor_names, nameless, shares_text
 from muniment.app.web.render import page, reason_of_error, reasons_of
 from muniment.app.web.views import FormState, Option, Preview
-from muniment.app.web.words import count, percent, words_of
+from muniment.app.web.words import count, percent, when, words_of
 from muniment.compliance.commands import DEFAULT_CURRENCY, ask_transfer, view_exemptions
 from muniment.instruments.commands import view_security
 from muniment.instruments.model.securities import Security
@@ -198,6 +198,8 @@ def _sale_lines(sale: SaleTerms, *, is_stated: bool) -> list[tuple[str, Any]]:
         lines.append(("Paid", str(sale.paid)))
     if sale.buyer_category is not None:
         lines.append(("Buyer", words_of(sale.buyer_category)))
+    if sale.locked_until is not None:
+        lines.append(("Locked by the token until", when(sale.locked_until)))
     return lines
 
 

@@ -61,6 +61,7 @@ TERM_FIELDS: Final = (
     "law_issuer_country",
     "law_issuer_reporting",
     "law_general_solicitation",
+    "law_issued_locked",
     "law_total_assets_usd",
     "law_portal",
 )
@@ -266,7 +267,13 @@ async def do_choose_law(request: MunimentRequest, actor: AsActor, begin: Begin, 
 
 
 def _as_values(choice: LawChoice | None) -> dict[str, str]:
-    values = {"law_currency": "USD", "law_issuer_country": "US", "law_issuer_reporting": "no", "law_general_solicitation": "no"}
+    values = {
+        "law_currency": "USD",
+        "law_issuer_country": "US",
+        "law_issuer_reporting": "no",
+        "law_general_solicitation": "no",
+        "law_issued_locked": "no",
+    }
     if choice is None:
         return values
     for name in choice.packs:
@@ -292,7 +299,7 @@ def _asked(security_id: SecurityId, values: Values, *, unit: ServicingUnit) -> C
     return ChooseLaw(security_id, packs, terms, {} if latest is None else latest.evidence)
 
 
-_BOOLEANS = frozenset({"law_issuer_reporting", "law_general_solicitation"})
+_BOOLEANS = frozenset({"law_issuer_reporting", "law_general_solicitation", "law_issued_locked"})
 
 
 def _law_page(

@@ -82,6 +82,7 @@ FIELDS: Final = (
     "law_issuer_country",
     "law_issuer_reporting",
     "law_general_solicitation",
+    "law_issued_locked",
     "law_total_assets_usd",
     "law_portal",
     # A security's way to its opening.

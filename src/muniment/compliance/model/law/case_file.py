@@ -167,6 +167,7 @@ class TermsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     member_state_thresholds_eur: Mapping[Text, Amount] = {}
     public_offer_platform: bool = False
     traded_on_mtf: bool = False
+    issued_locked: bool = False
     raised_12m: Amount | None = None
 
 

@@ -192,6 +192,8 @@ class Terms:
     member_state_thresholds_eur: Mapping[str, int] = field(default_factory=dict)
     public_offer_platform: bool = False
     traded_on_mtf: bool = False
+    issued_locked: bool = False
+    """Whether shares are locked on the chain when they are issued, until the law lets them be resold to anybody."""
     raised_12m: int = 0
     """What the issuer raised outside these books in the twelve months before, in minor units; `sales` are added to it."""
 

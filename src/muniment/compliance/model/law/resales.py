@@ -396,6 +396,10 @@ class ResaleLocks:
         """Return the first day on which a lot may be resold to anybody; the day that was asked about where it may be already."""
         return max(self._on, self._first_day_of_resale(lot, self._case.exemption_of(lot.investor_id, lot.exemption)))
 
+    def first_day_of_sale(self, investor_id: str, exemption: str | None) -> dt.date:
+        """Return the same of shares that the issuer sells on the day that is asked about, under an exemption or as the packs leave none."""
+        return self.first_day(Lot(investor_id, 0, self._on, exemption=exemption))
+
     def first_day_to_americans(self, lot: Lot) -> dt.date | None:
         """Return the first day on which a lot may come to a U.S. person, if that is later; None where it is not, or not known.
 
