@@ -146,7 +146,11 @@ def test_a_new_appraisal_is_anchored_and_the_asset_id_stays(command_line: Comman
     assert listed["anchored_at"] == added.told["anchored_at"]
     proof = command_line.run("verify", "asset", asset_id, "--json").told
     assert (proof["equal"], proof["asset_id"], proof["documents_anchored"]) == (True, asset_id, 1)
-    found = command_line.run("verify", "document", str(appraisal), "--json")
+    for _ in range(10):
+        # The follower reads the anchor's block a moment after the command has seen it final.
+        found = command_line.run("verify", "document", str(appraisal), "--json")
+        if found.code == 0:
+            break
     assert (found.code, found.told["is_known"], found.told["asset"]) == (0, True, None)
     assert [each["asset_id"] for each in found.told["anchors"]] == [asset_id]
     appraisal.write_bytes(b"%PDF- an invented appraisal, forged")
