@@ -112,7 +112,7 @@ def names_say_what(tree: Tree) -> Iterator[str]:
 
 
 def context_files(tree: Tree) -> Iterator[str]:
-    """A context has the fixed files and no other, a README with its words and invariants among them; only `model` may be a folder.
+    """A context has the fixed files and no other, a README with its words and invariants among them; `model` and `commands` may be folders.
 
     A large model has folders by subject, one deep, with the data that it reads beside the code.
     """
@@ -122,14 +122,16 @@ def context_files(tree: Tree) -> Iterator[str]:
         if not paths:
             continue
         for path in paths:
-            if path not in {*CONTEXT_FILES, "__init__.py"} and not re.fullmatch(r"model/([a-z_]+/)?[a-z_0-9]+\.(py|json)", path):
-                yield f"{home}{path}: not one of {', '.join(CONTEXT_FILES)} or model/"
+            in_folder = re.fullmatch(r"model/([a-z_]+/)?[a-z_0-9]+\.(py|json)|commands/[a-z_]+\.py", path)
+            if path not in {*CONTEXT_FILES, "__init__.py"} and not in_folder:
+                yield f"{home}{path}: not one of {', '.join(CONTEXT_FILES)}, in model/ or in commands/"
         if "README.md" not in paths:
             yield f"{home}README.md: missing"
         elif "invariant" not in (tree.root / home / "README.md").read_text(encoding="utf-8").lower():
             yield f"{home}README.md: states no invariants"
-        if "model.py" in paths and any(path.startswith("model/") for path in paths):
-            yield f"{home}model.py: beside a folder model/"
+        for name in ("model", "commands"):
+            if f"{name}.py" in paths and any(path.startswith(f"{name}/") for path in paths):
+                yield f"{home}{name}.py: beside a folder {name}/"
 
 
 _UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
