@@ -8,6 +8,7 @@ chain_rpc           a node that gives each transaction its block at once (module
 manual_chain_rpc    a node that mines only on evm_mine (one test)
 home                a short, empty MUNIMENT_HOME of one test
 anvil_binary        the pinned anvil (session)
+test_data           the folder of public test data (session)
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ settings.register_profile("muniment", deadline=None, suppress_health_check=[Heal
 settings.load_profile("muniment")
 
 FOLDER_VARIABLE = "MUNIMENT_TEST_SERVICES"
+TEST_DATA_VARIABLE = "MUNIMENT_TESTDATA"
 TEMPLATE = "muniment_template"
 START_SECONDS_MAX = 120
 
@@ -50,6 +52,24 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = Path(tempfile.mkdtemp(prefix="muniment-tests-", dir="/tmp"))  # short, since a socket's path has a limit
         folder.chmod(0o711)
         os.environ[FOLDER_VARIABLE] = str(folder)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, and count as deselected, what needs the public test data where nobody has said where it is."""
+    if TEST_DATA_VARIABLE in os.environ:
+        return
+    needing = [item for item in items if "test_data" in getattr(item, "fixturenames", ())]
+    items[:] = [item for item in items if item not in needing]
+    if needing:
+        config.hook.pytest_deselected(items=needing)
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of public test data that MUNIMENT_TESTDATA names."""
+    folder = Path(os.environ[TEST_DATA_VARIABLE])
+    assert folder.is_dir(), f"{TEST_DATA_VARIABLE} names a folder that does not exist"
+    return folder
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

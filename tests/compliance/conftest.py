@@ -3,6 +3,6 @@
 
 from __future__ import annotations
 
-from tests.instruments.conftest import issuer, stage, test_data
+from tests.instruments.conftest import issuer, stage
 
-__all__ = ["issuer", "stage", "test_data"]
+__all__ = ["issuer", "stage"]

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of instruments: a stage with the platform on the chain, an issuer of its own for each test, the shared test data."""
+"""Fixtures of instruments: a stage with the platform on the chain, an issuer of its own for each test."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from muniment.infra.postgres.database import Database
 from muniment.units.ids import TenantId
 from tests.instruments.stage import Stage
 
-TEST_DATA_VARIABLE = "MUNIMENT_TESTDATA"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -33,21 +31,3 @@ def stage(make_database: Callable[[], str], chain_rpc: JsonRpc) -> Iterator[Stag
 def issuer(stage: Stage) -> tuple[TenantId, Actor]:
     """A new organisation and its owner."""
     return stage.a_tenant()
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, and count as deselected, what needs the public test data where nobody has said where it is."""
-    if TEST_DATA_VARIABLE in os.environ:
-        return
-    needing = [item for item in items if "test_data" in getattr(item, "fixturenames", ())]
-    items[:] = [item for item in items if item not in needing]
-    if needing:
-        config.hook.pytest_deselected(items=needing)
-
-
-@pytest.fixture(scope="session")
-def test_data() -> Path:
-    """The folder of public test data that MUNIMENT_TESTDATA names."""
-    folder = Path(os.environ[TEST_DATA_VARIABLE])
-    assert folder.is_dir(), f"{TEST_DATA_VARIABLE} names a folder that does not exist"
-    return folder
