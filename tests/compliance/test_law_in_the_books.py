@@ -333,6 +333,22 @@ def test_the_law_leaves_the_chain_on_the_day_on_which_it_ends(market: Market) ->
             assert ([number for number, _ in cap_of(found)], bool(found.by_law)) == ([50], is_blocked), at
 
 
+def test_a_closing_that_is_put_off_is_brought_to_the_chain_again(market: Market) -> None:
+    with market.units() as unit:
+        today = unit.clock.now().date()
+    for closed_on in (today, today + dt.timedelta(days=9)):
+        choose(market, "us.regs.category2", closed_on=closed_on.isoformat())
+        ends_at = dt.datetime.combine(closed_on + dt.timedelta(days=41), dt.time(), tzinfo=dt.UTC)
+        with market.units() as unit:
+            assert law_off_chain(market.security_id, unit=unit) is not None
+            bring_law_to_chain(market.owner, market.security_id, unit=unit)
+            assert law_off_chain(market.security_id, unit=unit) is None
+            for at, is_blocked in ((ends_at - dt.timedelta(seconds=1), True), (ends_at, False)):
+                found = unit.rule_sets.in_effect(market.security_id, at)
+                assert found is not None
+                assert bool(found.by_law) is is_blocked, at
+
+
 def test_packs_that_leave_no_country_are_not_brought_to_the_chain(market: Market) -> None:
     market.set_rules(CountryAllowed("issuer.countries_allowed", "Articles", ("US", "PR")))
     choose(market, "us.regs.category3")

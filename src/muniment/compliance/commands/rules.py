@@ -162,17 +162,18 @@ def open_security(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit
 
 
 def law_off_chain(security_id: SecurityId, *, unit: ComplianceUnit) -> tuple[Rule, ...] | None:
-    """Return what the chain would enforce with the chosen packs as they are now; None where it holds them already.
+    """Return what the chain would enforce with the chosen packs as they are now; None where it holds them, until the day they say.
 
     Raises:
         RulesInvalid: the packs leave no country in which the issuer's own rules would let anybody receive.
 
     """
     now = unit.clock.now()
-    present = unit.rule_sets.in_effect(security_id, now)
+    present, waiting = standing(unit.rule_sets.all(security_id), at=now)
     own, held = ((), ()) if present is None else (present.rules, present.by_law)
-    wanted, _ = _law_on_chain(security_id, now, unit=unit)
-    return None if set(wanted) == set(held) else _together(own, wanted)
+    held_until = next((version.effective_at for version in waiting if set(version.by_law) != set(held)), None)
+    wanted, wanted_until = _law_on_chain(security_id, now, unit=unit)
+    return None if (set(wanted), wanted_until) == (set(held), held_until) else _together(own, wanted)
 
 
 def bring_law_to_chain(actor: Actor, security_id: SecurityId, *, unit: ComplianceUnit) -> RuleSet | None:

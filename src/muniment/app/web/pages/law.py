@@ -132,7 +132,7 @@ def show_law(
         head = head_of(actor, security, tab="law", unit=unit)
         asset = unit.assets.get(security.terms.asset_record_id)
         assessments = unit.howey_records.all(asset.asset_id)
-        wanted, unwanted, conflict = _not_on_chain(security, unit=unit)
+        off_chain = _off_chain(security, unit=unit)
         outcome = None
         breaks: Sequence[BreakLine] = ()
         if (packs or on) and isinstance(security, TokenisedSecurity):
@@ -152,9 +152,7 @@ def show_law(
         packs=list(rule_book().packs.values()),
         chosen=set(packs or (() if choice is None else choice.packs)),
         on=on or now.date().isoformat(),
-        wanted=wanted,
-        unwanted=unwanted,
-        conflict=conflict,
+        off_chain=off_chain,
         may_set=permits(actor, Action.COMPLIANCE_SET_RULES),
         may_choose=permits(actor, Action.COMPLIANCE_CHOOSE_LAW),
         may_ask=permits(actor, Action.COMPLIANCE_CHECK) and isinstance(security, TokenisedSecurity),
@@ -169,19 +167,28 @@ def show_law(
     )
 
 
-def _not_on_chain(security: Security, *, unit: ServicingUnit) -> tuple[list[RuleRow], list[RuleRow], str]:
-    """Return what the chain would enforce anew if the packs were brought to it, what it would no longer, and why it cannot be."""
+@dataclass(frozen=True, slots=True)
+class OffChain:
+    """What the chain would enforce anew if the packs were brought to it, and what no longer; or why they cannot be brought."""
+
+    wanted: Sequence[RuleRow] = ()
+    unwanted: Sequence[RuleRow] = ()
+    conflict: str = ""
+
+
+def _off_chain(security: Security, *, unit: ServicingUnit) -> OffChain | None:
+    """Return how the chain differs from the packs; None where it does not. With nothing wanted or unwanted it is the day of their end."""
     security_id = security.terms.security_id
     present = unit.rule_sets.in_effect(security_id, unit.clock.now())
     held = () if present is None else present.enforced
     try:
         together = law_off_chain(security_id, unit=unit)
     except RulesInvalid as error:
-        return [], [], str(error)
+        return OffChain(conflict=str(error))
     if together is None:
-        return [], [], ""
+        return None
     wanted = [rule_row(rule, security) for rule in together if rule not in held]
-    return wanted, [rule_row(rule, security) for rule in held if rule not in together], ""
+    return OffChain(wanted, [rule_row(rule, security) for rule in held if rule not in together])
 
 
 def _shown(value: Any) -> str:
