@@ -8,11 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from muniment.infra.evm.contract_artifacts import DecodedLog
+from muniment.settlement.chain import LOCK_GAS, MINT_GAS
+from muniment.settlement.model import LEGS_MAX
 from tests.contracts.chain import NO, YES, ZERO, refused
 from tests.contracts.world import World
 
 TRANCHES_MAX = 16
 LOCKED = "lockup: shares are locked"
+TRANSACTION_GAS_MAX = 2**24
+"""EIP-7825."""
 
 
 def locked_log(wallet: str, shares: int, unlocks_at: int) -> DecodedLog:
@@ -401,3 +405,19 @@ def test_a_frozen_wallet_can_be_locked_and_a_lockup_outlives_the_freeze(world: W
     assert world.why_not(ann, bob, 1) == 2
     world.token.fn("setAddressFrozen", ann, NO, sender=world.agent)
     assert world.why_not(ann, bob, 1) == 6
+
+
+# Gas
+
+
+def test_an_issue_of_locked_shares_takes_no_more_gas_than_it_is_sent_with(world: World) -> None:
+    """A hundred new holders in one transaction; and the dearest receiver there is, whose fifteen lockups all end later."""
+    receivers = [world.register(f"holder {number}") for number in range(LEGS_MAX)]
+    instant = world.chain.now + 500
+    batch = world.token.fn("mint_locked", receivers, [7] * LEGS_MAX, instant, sender=world.agent).gas
+    assert batch < (MINT_GAS + LOCK_GAS) * (LEGS_MAX + 1) < TRANSACTION_GAS_MAX
+    ann = world.holder("ann", TRANCHES_MAX)
+    for number in range(TRANCHES_MAX - 1):
+        lock(world, ann, 1, after=600 + number)
+    dearest = world.token.fn("mint_locked", [ann], [1], instant, sender=world.agent).gas
+    assert dearest < 2 * (MINT_GAS + LOCK_GAS)
